@@ -1,0 +1,1 @@
+"""costmeter tells what every AI request, model, feature and team costs, live and to the cent."""

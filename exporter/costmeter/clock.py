@@ -1,0 +1,31 @@
+"""Time as costmeter asks for it, so that tests can set it."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Protocol
+
+
+class Clock(Protocol):
+    """A source of wall-clock and of monotonic time, both in nanoseconds."""
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since 1970-01-01 UTC; may step when the machine's clock is set."""
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds since an arbitrary instant; never goes back."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since 1970-01-01 UTC."""
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds since an arbitrary instant."""
+        return time.monotonic_ns()
+
+
+SYSTEM_CLOCK: Final = SystemClock()

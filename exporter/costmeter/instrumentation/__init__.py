@@ -1,0 +1,1 @@
+"""What runs inside the application: recording, attribution and metered SDKs."""

@@ -1,0 +1,1 @@
+"""The SDKs of providers, metered."""

@@ -1,0 +1,1 @@
+"""The memory-mapped files by which usage leaves the application."""

@@ -1,0 +1,1 @@
+"""The database that holds every cent once."""

@@ -1,0 +1,1 @@
+"""The exporter: reads journals, prices, keeps the ledger and serves the metrics."""

@@ -1,0 +1,1 @@
+"""Machines and jobs, and what they use."""
