@@ -118,8 +118,8 @@ REQUEST_COST: Final = Family(
 UNPRICED_EVENTS: Final = Family(
     "cost_unpriced_events_total",
     "counter",
-    "Usage events without a price: kept, and priced by 'costmeter reprice' once a price exists.",
-    ("provider", "model"),
+    "Usage events without a price, by reason (no_price, no_usage): kept, and never counted as 0.",
+    ("provider", "model", "reason"),
 )
 
 LEDGER_FAMILIES: Final = (
@@ -234,6 +234,11 @@ EVENTS_DROPPED: Final = Family(
     "counter",
     "Usage events that an application could not write to its journal.",
 )
+EVENTS_REDATED: Final = Family(
+    "cost_events_redated_total",
+    "counter",
+    "Usage events from the future or from before the retention: counted at the time of reading.",
+)
 LABEL_OVERFLOW: Final = Family(
     "cost_label_overflow_total",
     "counter",
@@ -294,7 +299,7 @@ GAUGE_FAMILIES: Final = (
     CPU_USAGE, MEMORY_USAGE, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_SIZE,
-    EVENTS_READ, EVENTS_REJECTED, EVENTS_DROPPED, LABEL_OVERFLOW,
+    EVENTS_READ, EVENTS_REJECTED, EVENTS_DROPPED, EVENTS_REDATED, LABEL_OVERFLOW,
     JOURNAL_LAG_SECONDS, JOURNAL_LAG_BYTES, JOURNAL_WRITERS,
     CATALOGUE_INFO, CATALOGUE_TIMESTAMP, CATALOGUE_REFRESHES,
     COLLECTOR_DURATION, COLLECTOR_SUCCESS, SCRAPES, SCRAPE_DURATION,
