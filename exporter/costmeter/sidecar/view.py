@@ -1,0 +1,156 @@
+"""What the web server needs of the pipeline: a protocol, and the values that pass through it.
+
+The server holds nothing of its own. It draws ``/metrics`` from the pipeline's exposition, shows its
+status on ``/`` and hands it the events that arrive over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+from costmeter.errors import CostmeterError
+from costmeter.sidecar.exposition import Exposition, Gauges
+from costmeter.usage import UsageEvent
+
+State = Literal["starting", "ready", "draining"]
+"""``starting`` until the ledger is open and the first chunk is read; ``draining`` after a stop was
+asked for: nothing more is taken, but ``/metrics`` is still answered."""
+
+
+class UnavailableError(CostmeterError):
+    """The pipeline takes no events now: it is starting, draining or its queue is full."""
+
+
+class Receipt(NamedTuple):
+    """What became of a batch of events, told once the ledger has committed it.
+
+    Attributes:
+        accepted: events of the batch that the ledger holds; 0 for a duplicate.
+        duplicate: a batch of the same source and sequence, or a later one, was taken before.
+    """
+
+    accepted: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpend:
+    """What one model cost, credits taken off, in nano-dollars.
+
+    ``today`` and ``month`` are the calendar day and month of :attr:`Status.timezone`.
+    """
+
+    provider: str
+    model: str
+    today_nano_usd: int
+    month_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Events of a model without a price: how many there are since the ledger began."""
+
+    provider: str
+    model: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The prices in use: their version, ``bundled`` or ``refreshed``, and when last confirmed."""
+
+    version: str
+    origin: str
+    confirmed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The exporter at one instant, as the landing page shows it.
+
+    Attributes:
+        now_ns: the instant, in nanoseconds since 1970-01-01 UTC.
+        state: see :data:`State`.
+        version: costmeter's version.
+        ledger: the ledger's id.
+        timezone: IANA name of the zone that days and months are counted in.
+        day: today there, ``2026-11-22``.
+        month: this month there, ``2026-11``.
+        today_nano_usd: spend of today less credits, all models together.
+        month_nano_usd: spend of this month less credits, all models together.
+        models: the same by model, in any order; models that cost nothing may be left out.
+        unpriced: models with events that have no price.
+        catalogue: the prices in use; None before they are loaded.
+        lag_seconds: age of the oldest event not yet in the ledger; None when there is none.
+        lag_bytes: bytes in the journal not yet in the ledger.
+        writers: processes that hold a journal segment open.
+        ledger_bytes: size of the ledger.
+        events: events taken into the ledger since it began.
+        dropped: events that applications could not write to their journal.
+        rejected: events refused, by reason.
+        problems: whatever an operator has to look at, one sentence each.
+    """
+
+    now_ns: int
+    state: State
+    version: str
+    ledger: str
+    timezone: str
+    day: str
+    month: str
+    today_nano_usd: int = 0
+    month_nano_usd: int = 0
+    models: tuple[ModelSpend, ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
+    catalogue: Catalogue | None = None
+    lag_seconds: float | None = None
+    lag_bytes: int = 0
+    writers: int = 0
+    ledger_bytes: int = 0
+    events: int = 0
+    dropped: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+class PipelineView(Protocol):
+    """The pipeline as the web server sees it. Every method may be called from any thread."""
+
+    @property
+    def exposition(self) -> Exposition:
+        """The ledger's series as text."""
+
+    @property
+    def state(self) -> State:
+        """The state now. Asked by every probe and every batch, so it is cheap."""
+
+    def gauges(self) -> Iterable[Gauges]:
+        """Return the families whose values are known at scrape time, not kept in the ledger."""
+
+    def submit(self, source: str, sequence: int, events: list[UsageEvent]) -> Future[Receipt]:
+        """Queue a batch of valid events; the future is done once the ledger has committed it.
+
+        ``source`` names the sender, ``sequence`` rises with each of its batches. The future fails
+        with a :class:`~costmeter.errors.CostmeterError` where the batch could not be committed.
+
+        Raises:
+            UnavailableError: the pipeline takes no events now.
+        """
+
+    def status(self) -> Status:
+        """Return the status for the landing page; may query the ledger, so not on the loop."""
+
+    def reload(self) -> list[str]:
+        """Read configuration and prices again; return what is wrong with them, empty if nothing.
+
+        Where something is wrong, what was in force stays in force.
+        """
+
+    def rejected(self, reason: str, events: int) -> None:
+        """Count events that the server itself refused (``cost_events_rejected_total``)."""
+
+    def scraped(self) -> None:
+        """Take note that a scraper got all of ``/metrics``; called after each such answer."""
