@@ -1,1 +1,1 @@
-"""Machines and jobs, and what they use."""
+"""What machines and jobs cost: processes, process trees, cgroups and containers."""
