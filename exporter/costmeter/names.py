@@ -308,3 +308,90 @@ GAUGE_FAMILIES: Final = (
 """Families whose values the sidecar knows at scrape time, not the ledger."""
 
 FAMILIES: Final = {family.name: family for family in (*LEDGER_FAMILIES, *GAUGE_FAMILIES)}
+
+# -- What Prometheus makes of it: prometheus/rules/*.yml ---------------------------------------
+
+RULES: Final = (
+    # spend.yml
+    "all:cost_spend_usd:rate5m",
+    "endpoint:cost_spend_usd:rate5m",
+    "feature:cost_spend_usd:rate5m",
+    "team:cost_spend_usd:rate5m",
+    "provider:cost_spend_usd:rate5m",
+    "provider_model:cost_spend_usd:rate5m",
+    "component:cost_spend_usd:rate5m",
+    "all:cost_spend_usd:rate1h",
+    "endpoint:cost_spend_usd:rate1h",
+    "feature:cost_spend_usd:rate1h",
+    "team:cost_spend_usd:rate1h",
+    "provider:cost_spend_usd:rate1h",
+    "provider_model:cost_spend_usd:rate1h",
+    "component:cost_spend_usd:rate1h",
+    "all:cost_spend_usd:sum",
+    "endpoint:cost_spend_usd:sum",
+    "feature:cost_spend_usd:sum",
+    "team:cost_spend_usd:sum",
+    "provider:cost_spend_usd:sum",
+    "provider_model:cost_spend_usd:sum",
+    "component:cost_spend_usd:sum",
+    "all:cost_credit_usd:sum",
+    "endpoint:cost_credit_usd:sum",
+    "feature:cost_credit_usd:sum",
+    "team:cost_credit_usd:sum",
+    "provider:cost_credit_usd:sum",
+    "provider_model:cost_credit_usd:sum",
+    # usage.yml
+    "provider_model_type:cost_provider_tokens:rate5m",
+    "provider_model_type:cost_provider_tokens:sum",
+    "provider_model_status:cost_provider_api_calls:rate5m",
+    "provider_model_status:cost_provider_api_calls:sum",
+    "provider_model:cost_provider_api_call_errors:ratio_rate5m",
+    "provider_model:cost_provider_api_call_duration_seconds:p95_rate5m",
+    "provider_model_type:cost_provider_tokens:rate1h",
+    "provider_model_status:cost_provider_api_calls:rate1h",
+    "endpoint:cost_request_cost_usd:mean_rate1h",
+    "provider:cost_request_cost_usd:mean_rate1h",
+    "endpoint:cost_request_cost_usd:p95_rate1h",
+    "provider:cost_spend_usd_per_1k_tokens:ratio_rate1h",
+    "provider_model:cost_spend_usd_per_1k_tokens:ratio_rate1h",
+    # resources.yml
+    "resource:cost_cpu_usd_per_hour:sum",
+    "resource:cost_memory_usd_per_hour:sum",
+    "resource:cost_usd_per_hour:sum",
+    "all:cost_usd_per_hour:sum",
+    # budget.yml
+    "budget:cost_period_end:timestamp_seconds",
+    "budget:cost_period_start:timestamp_seconds",
+    "ledger:cost_budget_spend:usd",
+    "ledger:cost_budget_credit:usd",
+    "budget_period:cost_gross_spend:usd",
+    "budget_period:cost_spend:usd",
+    "budget:cost_spend:usd",
+    "budget:cost_period_remaining:seconds",
+    "budget:cost_spend_usd:delta5m",
+    "budget:cost_spend_usd:delta1h",
+    "budget:cost_spend_usd:delta6h",
+    "budget:cost_spend_usd:delta1d",
+    # spike.yml
+    "budget:cost_spend_usd:delta1h_usual",
+    "budget:cost_spike_min_excess:usd",
+)
+"""Series that the recording rules make, ``level:metric:operations``; money in US dollars."""
+
+ALERTS: Final = (
+    "CostSpendSpike",
+    "CostExporterDown",
+    "CostExporterAbsent",
+    "CostLedgerScrapedTwice",
+    "CostJournalLagHigh",
+    "CostEventsDropped",
+    "CostEventsRejected",
+    "CostInstrumentationErrors",
+    "CostUsageUnpriced",
+    "CostPricesStale",
+    "CostLabelOverflow",
+    "CostResourceUnreadable",
+    "CostCollectorFailing",
+    "CostConfigReloadFailed",
+)
+"""Alerts of the rules; each has a heading of its name in ``docs/runbook.md``."""
