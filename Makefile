@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format bench dashboards constraints clean
+.PHONY: help setup up test check format docs bench dashboards constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ check: $(INSTALLED) ## lint, types, import directions
 format: $(INSTALLED) ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## make docs/metrics.md again
+	$(BIN)/python -m scripts.metrics_page
 
 bench: setup ## measure against peers, in one run
 	$(BIN)/python -m benchmarks

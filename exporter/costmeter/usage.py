@@ -7,7 +7,7 @@ sidecar (and the reverse) understand each other.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -49,6 +49,11 @@ MAX_COST_NANO_USD: Final = 10**15
 MAX_DURATION_NS: Final = 30 * 86_400 * 10**9
 """The longest duration of one event, in nanoseconds: thirty days."""
 
+Instant = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Quantity = Annotated[int, msgspec.Meta(ge=0, le=MAX_QUANTITY)]
+Length = Annotated[int, msgspec.Meta(ge=0, le=MAX_DURATION_NS)]
+Cost = Annotated[int, msgspec.Meta(ge=-MAX_COST_NANO_USD, le=MAX_COST_NANO_USD)]
+
 
 class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one call, request or sample used.
@@ -67,23 +72,23 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
         duration_ns: how long it took, in nanoseconds; 0 where not known.
         status: ``ok`` or the kind of error (``rate_limited``, ``timeout``, …).
         service_tier: the provider's service tier (``batch``, ``flex``, ``priority``), or empty.
-        cost_nano_usd: what it cost in nano-dollars where the application knows; None asks the
-            sidecar to price it.
+        cost_nano_usd: what it cost in nano-dollars where the application knows (negative: money
+            taken back); None asks the sidecar to price it.
         estimated: whether the usage was counted locally rather than reported by the provider.
     """
 
-    time_ns: int
+    time_ns: Instant
     operation: str
     provider: str
     model: str
     attributes: dict[str, str]
-    usage: dict[str, int]
-    calls: int = 1
-    requests: int = 1
-    duration_ns: int = 0
+    usage: dict[str, Quantity]
+    calls: Quantity = 1
+    requests: Quantity = 1
+    duration_ns: Length = 0
     status: str = "ok"
     service_tier: str = ""
-    cost_nano_usd: int | None = None
+    cost_nano_usd: Cost | None = None
     estimated: bool = False
 
 
@@ -94,16 +99,16 @@ class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     set once and finds it again by its bytes.
     """
 
-    time_ns: int
+    time_ns: Instant
     operation: str
     provider: str
     model: str
     attributes: msgspec.Raw
-    usage: dict[str, int]
-    calls: int = 1
-    requests: int = 1
-    duration_ns: int = 0
+    usage: dict[str, Quantity]
+    calls: Quantity = 1
+    requests: Quantity = 1
+    duration_ns: Length = 0
     status: str = "ok"
     service_tier: str = ""
-    cost_nano_usd: int | None = None
+    cost_nano_usd: Cost | None = None
     estimated: bool = False

@@ -1,0 +1,212 @@
+"""``costmeter.yml``: its shape, and reading it with every problem told at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from costmeter.errors import ConfigError
+from costmeter.ledger.accounting import label_caps
+from costmeter.names import DIMENSIONS
+from costmeter.pricing.schema import PricesConfig
+from costmeter.schema import Duration, Section, Zone
+from costmeter.workloads.schema import ResourceConfig
+
+_RESERVED_LABELS: Final = frozenset(
+    {"component", "type", "status", "reason", "le", "quantile", "ledger", "budget", "window",
+     "period", "job", "instance"}
+)  # fmt: skip
+"""Labels that families of ours or Prometheus itself set."""
+
+
+def _split_address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and port.isdigit() and int(port) <= 65_535):
+        raise ValueError("an address is written host:port, such as 127.0.0.1:9464 or [::1]:9464")
+    return value
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Address = Annotated[str, AfterValidator(_split_address)]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
+
+
+class LabelConfig(Section):
+    """A label of the metrics: how many of its values are told apart, the rest being ``other``."""
+
+    max_values: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
+class EventsConfig(Section):
+    """Single events in the ledger: whether priced ones are kept, and for how long."""
+
+    keep: bool = True
+    retention: Duration = timedelta(days=90)
+
+
+class IntakeConfig(Section):
+    """Limits of ``POST /v1/events``: bytes of a body, events of a batch, requests a second."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 1 << 20
+    max_events: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    requests_per_second: Annotated[float, Field(gt=0)] = 20
+    burst: Annotated[int, Field(ge=1)] = 40
+
+
+class AlertsConfig(Section):
+    """What static alert rules join with.
+
+    ``spike_min_excess_usd`` is the spend of an hour beyond the usual below which no spike is told.
+    """
+
+    spike_min_excess_usd: Annotated[Decimal, Field(ge=0)] = Decimal(1)
+
+
+class Config(Section):
+    """The whole configuration of the exporter.
+
+    Attributes:
+        journal: directories that applications write their usage to.
+        ledger: the database file.
+        listen: address of the HTTP server.
+        timezone: zone of the days, weeks and months of the built-in budget and of reports.
+        scrape_interval: how often Prometheus scrapes; a new series stays 0 for as long.
+        drain_timeout: how long a stopping exporter waits for its last scrape, at most.
+        labels: labels beside the built-in ones, and changed caps of those.
+    """
+
+    journal: Annotated[tuple[Path, ...], BeforeValidator(_as_list), Field(min_length=1)] = (
+        Path("/var/lib/costmeter/journal"),
+    )
+    ledger: Path = Path("/var/lib/costmeter/ledger.db")
+    listen: Address = "127.0.0.1:9464"
+    timezone: Zone = ZoneInfo("UTC")
+    scrape_interval: Duration = timedelta(seconds=15)
+    drain_timeout: Duration = timedelta(seconds=45)
+    labels: dict[LabelName, LabelConfig] = Field(default_factory=dict)
+    events: EventsConfig = EventsConfig()
+    prices: PricesConfig = PricesConfig()
+    resources: tuple[ResourceConfig, ...] = ()
+    intake: IntakeConfig = IntakeConfig()
+    alerts: AlertsConfig = AlertsConfig()
+
+    @field_validator("labels")
+    @classmethod
+    def _no_reserved_label(cls, labels: dict[str, LabelConfig]) -> dict[str, LabelConfig]:
+        taken = sorted(_RESERVED_LABELS & labels.keys())
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: set by costmeter or Prometheus, choose another")
+        return labels
+
+    @field_validator("resources")
+    @classmethod
+    def _names_are_unique(cls, resources: tuple[ResourceConfig, ...]) -> tuple[ResourceConfig, ...]:
+        names = Counter(resource.name for resource in resources)
+        twice = sorted(name for name, times in names.items() if times > 1)
+        if twice:
+            raise ValueError(f"more than one resource is named {', '.join(twice)}")
+        return resources
+
+    @property
+    def label_caps(self) -> dict[str, int]:
+        """How many values each label may have, in the order in which labels are drawn."""
+        return label_caps({name: label.max_values for name, label in self.labels.items()})
+
+    @property
+    def extra_labels(self) -> tuple[str, ...]:
+        """The labels that the configuration adds to the built-in ones."""
+        return tuple(name for name in self.labels if name not in DIMENSIONS)
+
+
+def load(path: Path | None, **overrides: object) -> Config:
+    """Read a configuration.
+
+    Args:
+        path: the YAML file; None takes all defaults.
+        overrides: values that go before the file's (command line, environment); None is no value.
+
+    Raises:
+        ConfigError: the file cannot be read or has problems: all of them, each with its path.
+    """
+    source = "costmeter.yml" if path is None else str(path)
+    document = {} if path is None else read(path)
+    document |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(source, problems(error)) from None
+
+
+def problems(error: ValidationError) -> list[str]:
+    """Return each problem of a failed validation as ``path: value is wrong because``."""
+    found = []
+    for problem in error.errors(include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem["input"]
+        if problem["type"] in {"missing", "extra_forbidden"} or isinstance(value, dict | BaseModel):
+            shown = ""
+        else:
+            shown = f"{value!r}: "
+        if problem["type"] == "extra_forbidden":
+            message = "unknown key"
+        found.append(f"{_path(problem['loc'])}: {shown}{message}")
+    return found
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return path.removeprefix(".") or "(top level)"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, for which a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: the key {key!r} is given twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds; an empty file is an empty one.
+
+    Raises:
+        ConfigError: it cannot be read, is no YAML, gives a key twice or is no mapping.
+    """
+    try:
+        document = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 a SafeLoader
+    except OSError as error:
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"is no YAML: {error}"]) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        kind = type(document).__name__
+        raise ConfigError(str(path), [f"(top level): a mapping is expected, not a {kind}"])
+    return document

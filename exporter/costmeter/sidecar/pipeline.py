@@ -1,0 +1,439 @@
+"""The one thread through which every cent passes: read, account, commit, publish.
+
+Whatever comes in (journals, HTTP, resources) becomes sums that are committed together with how far
+each source was read. A commit that fails is tried again as it stands; nothing is read meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Final, NamedTuple
+
+import msgspec
+
+from costmeter.budgets.spending import Spending
+from costmeter.clock import SYSTEM_CLOCK, Clock
+from costmeter.errors import ConfigError, CostmeterError, LedgerError
+from costmeter.journal.reader import JournalReader
+from costmeter.ledger.accounting import Accountant, Counts
+from costmeter.ledger.batch import Batch
+from costmeter.ledger.store import Ledger
+from costmeter.names import LEDGER_FAMILIES
+from costmeter.pricing.book import PriceBook
+from costmeter.sidecar.config import Config
+from costmeter.sidecar.exposition import Exposition
+from costmeter.sidecar.publisher import Publisher
+from costmeter.sidecar.view import Receipt, State, UnavailableError
+from costmeter.units import NANO
+from costmeter.usage import UsageEvent
+from costmeter.workloads.resources import Reading, ResourceSampler
+
+log = logging.getLogger(__name__)
+
+EVENTS_A_COMMIT: Final = 10_000
+IDLE_SECONDS: Final = 0.1
+RETRY_SECONDS: Final = 1.0
+SAMPLE_SECONDS: Final = 5.0
+CHARGE_SECONDS: Final = 15.0
+PRUNE_SECONDS: Final = 3600.0
+QUEUED_BATCHES: Final = 1000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Submission(NamedTuple):
+    source: str
+    sequence: int
+    payloads: list[bytes]
+    receipt: Future[Receipt]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A batch on its way into the ledger, and who waits for it."""
+
+    batch: Batch
+    receipts: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Collector:
+    """How a part of the pipeline did last: seconds it took, and whether it succeeded."""
+
+    seconds: float = 0.0
+    success: bool = True
+    problem: str = ""
+
+
+class Pipeline:
+    """Reads usage, prices it, keeps it in the ledger and publishes the totals.
+
+    Attributes:
+        config: what is in force.
+        ledger: the ledger; only the pipeline's thread writes to it.
+        prices: the prices in use.
+        exposition: the ledger's series as text.
+        publisher: decides what the exposition shows.
+        spending: spend of the open periods.
+        readings: what the watched resources use now.
+        counts: what was refused or changed, in this process's life.
+        read: events taken into the ledger in this process's life, by source.
+        dropped: events that applications could not write, seen in this process's life.
+        spared: errors that the instrumentation kept from applications, likewise.
+        collectors: how each part did last.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        load: Callable[[], Config] | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Open the ledger and prepare everything; :meth:`start` begins.
+
+        Args:
+            config: the configuration.
+            load: reads the configuration again, for a reload.
+            clock: what tells the time.
+
+        Raises:
+            LedgerError: the ledger cannot be used.
+            JournalError: a journal directory cannot be used.
+        """
+        self.config = config
+        self._load = load
+        self._clock = clock
+        self.ledger = Ledger.open(config.ledger, clock=clock)
+        self.prices = PriceBook(config.prices, clock=clock)
+        self.exposition = Exposition(LEDGER_FAMILIES, config.extra_labels)
+        self.publisher = Publisher(
+            self.ledger,
+            self.exposition,
+            clock=clock,
+            hold_ns=int(config.scrape_interval.total_seconds() * NANO),
+        )
+        self.spending = Spending(config.timezone)
+        self._positions = self.ledger.positions()
+        self.readers = [JournalReader(path, self._positions) for path in config.journal]
+        self._sampler = ResourceSampler(config.resources, clock=clock)
+        self.readings: list[Reading] = []
+        self.counts = Counts()
+        self._accountant = self._new_accountant()
+        self._forget: list[str] = []
+        self._waiting: _Turn | None = None
+        self._submissions: SimpleQueue[_Submission] = SimpleQueue()
+        self._reloads: SimpleQueue[Future[list[str]]] = SimpleQueue()
+        self._scrape_began_ns: int | None = None
+        self._due: dict[str, float] = {"sample": 0.0, "charge": 0.0, "prune": 0.0}
+        self._wake = threading.Event()
+        self._draining = threading.Event()
+        self._drained = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="costmeter-pipeline", daemon=True)
+        self._caught_up = False
+        self._behind = True
+        self.read: Counter[str] = Counter()
+        self.dropped = self.spared = 0
+        self.refreshes: Counter[str] = Counter()
+        self.collectors = {
+            name: Collector() for name in ("journal", "ledger", "resources", "prices")
+        }
+        self.reloaded_ns = clock.now_ns()
+        self.reload_succeeded = True
+        self._load_spending()
+
+    # -- from any thread -----------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Whether the pipeline is starting, ready or draining."""
+        if self._draining.is_set():
+            return "draining"
+        return "ready" if self._caught_up else "starting"
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+        threading.Thread(target=self._refresh, name="costmeter-prices", daemon=True).start()
+
+    def submit(self, source: str, sequence: int, events: list[UsageEvent]) -> Future[Receipt]:
+        """Queue a batch of events; the future is done once the ledger has committed it.
+
+        Raises:
+            UnavailableError: the pipeline is draining or too far behind.
+        """
+        if self._draining.is_set():
+            raise UnavailableError("the exporter is stopping; send the batch to its successor")
+        if self._submissions.qsize() >= QUEUED_BATCHES:
+            raise UnavailableError(f"{QUEUED_BATCHES} batches wait to be committed; try again")
+        receipt: Future[Receipt] = Future()
+        payloads = [_encode(event) for event in events]
+        self._submissions.put(_Submission(source, sequence, payloads, receipt))
+        self._wake.set()
+        return receipt
+
+    def reload(self) -> list[str]:
+        """Read the configuration again; return what is wrong with it."""
+        done: Future[list[str]] = Future()
+        self._reloads.put(done)
+        self._wake.set()
+        return done.result(timeout=60)
+
+    def rejected(self, reason: str, events: int) -> None:
+        """Count events that the server refused."""
+        self.counts.rejected[reason] += events
+
+    def scraped(self, began_ns: int) -> None:
+        """Take note of a scrape that got everything, drawn from a monotonic instant on."""
+        self._scrape_began_ns = began_ns
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Take no more over HTTP, and read the journals once more to where they end now."""
+        self._draining.set()
+        self._wake.set()
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that was read is committed, published and scraped."""
+        return self._drained.is_set()
+
+    def stop(self) -> None:
+        """End the thread after the commit under way, and close the ledger."""
+        self._draining.set()
+        self._stopped.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.ledger.close()
+
+    # -- the pipeline's thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        journals_done = False
+        while not self._stopped.is_set():
+            self._wake.clear()
+            draining = self._draining.is_set()
+            self._note_scrape()
+            worked = self._turn(read_journals=not journals_done)
+            self._reload_if_asked()
+            if draining and not self._behind:
+                journals_done = True
+            if worked:
+                continue
+            if self._waiting is None:
+                self._caught_up = True
+                if draining and self.publisher.settled:
+                    self._drained.set()
+            self._wake.wait(IDLE_SECONDS if self._waiting is None else RETRY_SECONDS)
+        self._turn(read_journals=False)
+        self._refuse_waiting()
+
+    def _turn(self, *, read_journals: bool) -> bool:
+        """Take what there is into the ledger; return whether there was anything."""
+        turn = self._waiting or self._collect(read_journals=read_journals)
+        batch = turn.batch
+        if not (batch.sums or batch.positions or batch.forget or batch.events or batch.shown):
+            return False
+        began = time.monotonic()
+        try:
+            self.ledger.commit(batch)
+        except LedgerError as error:
+            if self._waiting is None:
+                log.error("%s; trying again every %g s, nothing is lost", error, RETRY_SECONDS)
+            self._waiting = turn
+            self._report("ledger", began, str(error))
+            return False
+        self._report("ledger", began)
+        self._waiting = None
+        self._settle(turn)
+        return True
+
+    def _collect(self, *, read_journals: bool) -> _Turn:
+        self._watch_ledger()
+        positions: dict[str, int] = {}
+        if read_journals:
+            self._read_journals(positions)
+        turn = _Turn(Batch(), self._take_submissions(positions))
+        self._charge_resources()
+        turn.batch = self._accountant.take()
+        turn.batch.positions.update(positions)
+        turn.batch.forget.extend(self._forget)
+        turn.batch.shown.extend(self.publisher.due())
+        self._forget = []
+        return turn
+
+    def _settle(self, turn: _Turn) -> None:
+        """Show a committed batch and let go of what the ledger now holds."""
+        for series, sign in self.publisher.money.items():
+            if series in turn.batch.sums:
+                self.spending.add(turn.batch.sums[series], sign=sign)
+        self.publisher.publish(turn.batch)
+        for reader in self.readers:
+            self._forget.extend(reader.release())
+        for receipt, answer in turn.receipts:
+            receipt.set_result(answer)
+
+    def _read_journals(self, positions: dict[str, int]) -> None:
+        began = time.monotonic()
+        problem = ""
+        self._behind = False
+        for reader in self.readers:
+            try:
+                chunk = reader.read(EVENTS_A_COMMIT)
+            except CostmeterError as error:
+                problem = str(error)
+                continue
+            add = self._accountant.add
+            for payload in chunk.payloads:
+                add(payload)
+            self._behind |= len(chunk.payloads) >= EVENTS_A_COMMIT
+            positions.update(chunk.positions)
+            self.read["journal"] += len(chunk.payloads)
+            self.dropped += chunk.dropped
+            self.spared += chunk.errors
+            self.counts.rejected["torn"] += chunk.torn
+        self._report("journal", began, problem)
+
+    def _take_submissions(
+        self, positions: dict[str, int]
+    ) -> list[tuple[Future[Receipt], Receipt]]:
+        receipts = []
+        while True:
+            try:
+                submission = self._submissions.get_nowait()
+            except Empty:
+                return receipts
+            name = f"http:{submission.source}"
+            if submission.sequence <= self._positions.get(name, -1):
+                receipts.append((submission.receipt, Receipt(0, duplicate=True)))
+                continue
+            self._positions[name] = positions[name] = submission.sequence
+            accepted = sum(map(self._accountant.add, submission.payloads))
+            self.read["http"] += accepted
+            receipts.append((submission.receipt, Receipt(accepted)))
+
+    def _charge_resources(self) -> None:
+        if not self.config.resources:
+            return
+        if self._is_due("sample", SAMPLE_SECONDS):
+            began = time.monotonic()
+            self.readings = self._sampler.sample()
+            self._report("resources", began)
+        if self._is_due("charge", CHARGE_SECONDS):
+            for event in self._sampler.charge():
+                self.read["resources"] += self._accountant.add(_encode(event))
+
+    def _watch_ledger(self) -> None:
+        """Take over what another process wrote (``costmeter reprice``), and forget what is old."""
+        if self.ledger.changed():
+            self.publisher.load(self.ledger.series())
+            self._load_spending()
+        if self._is_due("prune", PRUNE_SECONDS):
+            try:
+                self.ledger.prune(self._clock.now_ns() - self._retention_ns)
+            except LedgerError as error:
+                log.warning("old events stay for now: %s", error)
+
+    def _note_scrape(self) -> None:
+        began, self._scrape_began_ns = self._scrape_began_ns, None
+        if began is not None:
+            self.publisher.scraped(began)
+
+    def _refuse_waiting(self) -> None:
+        stopped = UnavailableError("the exporter stopped before the batch was committed")
+        receipts = [receipt for receipt, _ in self._waiting.receipts] if self._waiting else []
+        while not self._submissions.empty():
+            receipts.append(self._submissions.get_nowait().receipt)
+        for receipt in receipts:
+            receipt.set_exception(stopped)
+
+    # -- configuration and prices --------------------------------------------------------------
+
+    def _reload_if_asked(self) -> None:
+        while not self._reloads.empty():
+            done = self._reloads.get_nowait()
+            found = self._reload()
+            self.reload_succeeded = not found
+            if not found:
+                self.reloaded_ns = self._clock.now_ns()
+            done.set_result(found)
+
+    def _reload(self) -> list[str]:
+        if self._load is None:
+            return ["there is no configuration file to read again"]
+        try:
+            config = self._load()
+        except ConfigError as error:
+            return list(error.problems)
+        fixed = ("journal", "ledger", "listen", "timezone", "scrape_interval")
+        found = [
+            f"{name}: a change needs a restart"
+            for name in fixed
+            if getattr(config, name) != getattr(self.config, name)
+        ]
+        if config.extra_labels != self.config.extra_labels:
+            found.append("labels: adding or removing a label needs a restart")
+        if found or self._waiting is not None:
+            return found or ["the ledger cannot be written now; try again when it can"]
+        try:
+            prices = PriceBook(config.prices, clock=self._clock)
+        except CostmeterError as error:
+            return [str(error)]
+        self.config, self.prices = config, prices
+        self._sampler = ResourceSampler(config.resources, clock=self._clock)
+        self._accountant = self._new_accountant()
+        return []
+
+    def _refresh(self) -> None:
+        while not self._stopped.wait(self.config.prices.refresh.total_seconds()):
+            began = time.monotonic()
+            succeeded = self.prices.refresh()
+            self.refreshes["success" if succeeded else "failure"] += 1
+            problem = "" if succeeded else "prices could not be refreshed; the last good ones stay"
+            self._report("prices", began, problem)
+
+    @property
+    def _retention_ns(self) -> int:
+        return int(self.config.events.retention.total_seconds() * NANO)
+
+    def _new_accountant(self) -> Accountant:
+        accountant = Accountant(
+            self.publisher.intern,
+            self.prices.charge,
+            self.config.label_caps,
+            self.counts,
+            clock=self._clock,
+            retention_ns=self._retention_ns,
+            keep_events=self.config.events.keep,
+        )
+        accountant.know(series.labels for series in self.ledger.series())
+        return accountant
+
+    def _load_spending(self) -> None:
+        start = self.spending.earliest_ns(self._clock.now_ns())
+        spend, credit = self.ledger.money_by_quarter(start)
+        self.spending.load(spend, credit)
+
+    # -- small -----------------------------------------------------------------------------------
+
+    def _is_due(self, name: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[name]:
+            return False
+        self._due[name] = now + every
+        return True
+
+    def _report(self, name: str, began: float, problem: str = "") -> None:
+        collector = self.collectors[name]
+        collector.seconds = time.monotonic() - began
+        collector.success = not problem
+        collector.problem = problem

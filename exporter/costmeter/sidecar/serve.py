@@ -1,0 +1,129 @@
+"""Running the exporter: the server, the signals, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from costmeter.errors import ConfigError
+from costmeter.sidecar.app import create_app
+from costmeter.sidecar.config import Config
+from costmeter.sidecar.exporter import Exporter
+from costmeter.sidecar.pipeline import Pipeline
+from costmeter.sidecar.web import WebConfig
+
+log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which leaves signals to us: a stop drains first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(load: Callable[[], Config], web: WebConfig) -> None:
+    """Run the exporter until it is told to stop.
+
+    SIGTERM and SIGINT drain: HTTP batches are refused, the journals are read to their end, and
+    ``/metrics`` stays until it was scraped, at most ``drain_timeout``. A second signal ends the
+    wait. SIGHUP reads the configuration again.
+
+    Args:
+        load: reads the configuration, now and at each reload.
+        web: TLS and authentication.
+
+    Raises:
+        ConfigError: the configuration is wrong, or the address cannot be listened on.
+        LedgerError: the ledger cannot be used.
+    """
+    config = load()
+    with _listen(config.listen) as listener:
+        pipeline = Pipeline(config, load)
+        try:
+            pipeline.start()
+            asyncio.run(_serve(pipeline, web, listener))
+        finally:
+            pipeline.stop()
+
+
+async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) -> None:
+    config = pipeline.config
+    app = create_app(Exporter(pipeline), web, intake=config.intake)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            **web.uvicorn_options(),
+        )
+    )
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    stops = 0
+
+    def on_stop() -> None:
+        nonlocal stops
+        stops += 1
+        stop.set()
+        if stops > 1:
+            server.should_exit = True
+
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, on_stop)
+    loop.add_signal_handler(
+        signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, pipeline)
+    )
+    _announce(listener, web)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await asyncio.wait(
+        [serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED
+    )
+    if not serving.done():
+        pipeline.drain()
+        timeout = config.drain_timeout.total_seconds()
+        log.info("stopping: waiting for the last scrape, at most %g s", timeout)
+        deadline = loop.time() + timeout
+        while not (pipeline.drained or server.should_exit) and loop.time() < deadline:
+            await asyncio.sleep(0.05)
+        server.should_exit = True
+    await serving
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family, backlog=128)
+    except OSError as error:
+        problem = f"listen: {address!r}: cannot be listened on: {error.strerror or error}"
+        raise ConfigError("costmeter", [problem]) from error
+
+
+def _announce(listener: socket.socket, web: WebConfig) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "https" if web.tls else "http"
+    log.info("listening on %s://%s:%d", scheme, shown, port)
+    if host not in {"127.0.0.1", "::1"} and not web.authenticates:
+        log.warning(
+            "%s is open to the network without authentication: anyone who reaches it reads what "
+            "you spend and can report usage; see --web.config.file",
+            shown,
+        )
+
+
+def _reload(pipeline: Pipeline) -> None:
+    for problem in pipeline.reload():
+        log.error("reload: %s", problem)
