@@ -1,0 +1,1 @@
+"""A stand-in for a provider, speaking OpenAI's wire format."""
