@@ -1,0 +1,64 @@
+"""A model's prices at one instant, in exact US dollars, whatever source they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+_PARENTS: Final = {
+    "cache_read": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "input_audio": "input",
+    "input_image": "input",
+    "reasoning": "output",
+    "output_audio": "output",
+    "output_image": "output",
+}
+"""Which kind's price holds for a kind of tokens without a price of its own."""
+
+TokenPrices = Mapping[str, Decimal | None]
+"""US dollars per million tokens by kind (:data:`costmeter.pricing.tokens.KINDS`).
+
+A kind that is not in it costs what its parent costs; a kind that is None has no price at all: it is
+billed by something else, such as audio by the hour.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices of one model.
+
+    Attributes:
+        tokens: US dollars per million tokens, for requests of any length not in ``above``.
+        above: pairs, rising, of a number of input tokens (cached ones included) and the prices of
+            **all** tokens of a request with more input than that.
+        image: US dollars per generated image; None where images are billed by their tokens.
+        web_search: US dollars per web search; None where there is no price.
+        request: US dollars per request, whatever its length.
+    """
+
+    tokens: TokenPrices = field(default_factory=dict)
+    above: tuple[tuple[int, TokenPrices], ...] = ()
+    image: Decimal | None = None
+    web_search: Decimal | None = None
+    request: Decimal = Decimal(0)
+
+
+def token_price(tokens: TokenPrices, kind: str) -> Decimal | None:
+    """Return what a million tokens of a kind cost in US dollars, by its own or its parent's price.
+
+    Cached audio costs what other cached tokens cost, where they have a price, else what audio
+    costs.
+    """
+    if kind == "cache_audio_read" and kind not in tokens:
+        if tokens.get("input_audio", Decimal(0)) is None:
+            return None
+        kind = "cache_read" if "cache_read" in tokens else "input_audio"
+    while kind not in tokens:
+        if kind not in _PARENTS:
+            return None
+        kind = _PARENTS[kind]
+    return tokens[kind]

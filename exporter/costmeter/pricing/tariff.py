@@ -1,0 +1,223 @@
+"""Prices compiled to integers: what charges an event in about a microsecond."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from itertools import compress
+from typing import Final, Protocol
+
+from costmeter.pricing.charge import Charge
+from costmeter.pricing.prices import Prices, TokenPrices, token_price
+from costmeter.pricing.tokens import KINDS, count
+from costmeter.units import NANO
+
+FOREVER_NS: Final = 1 << 63
+"""The end of a validity without an end, in nanoseconds since 1970: the year 2262."""
+
+_MILLION: Final = 1_000_000
+_new_tuple: Final = tuple.__new__
+_TEXT: Final = {
+    "input_tokens": "input",
+    "cache_read_tokens": "cache_read",
+    "output_tokens": "output",
+    "reasoning_tokens": "reasoning",
+}
+"""What most requests use, and the kinds that it is."""
+_TEXT_KEYS: Final = _TEXT.keys()
+_IS_INPUT: Final = tuple("output" not in kind and kind != "reasoning" for kind in KINDS)
+_COMPONENTS: Final = (
+    "input",
+    "cache_read",
+    "cache_read",
+    "cache_write",
+    "cache_write",
+    "output",
+    "reasoning",
+    "audio",
+    "audio",
+    "image",
+    "image",
+)
+"""The component that each of :data:`costmeter.pricing.tokens.KINDS` is charged under."""
+
+
+class Tariff(Protocol):
+    """How to charge what a provider's model used, from ``start_ns`` until ``end_ns``."""
+
+    start_ns: int
+    end_ns: int
+
+    def charge(self, usage: Mapping[str, int]) -> Charge | None:
+        """Return the cost of one request; None where something in it has no price."""
+        ...
+
+
+class Unpriced:
+    """The tariff of a model without a price."""
+
+    __slots__ = ("end_ns", "start_ns")
+
+    def __init__(self, start_ns: int = 0, end_ns: int = FOREVER_NS) -> None:
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+
+    def charge(self, usage: Mapping[str, int]) -> None:  # noqa: ARG002 - the tariff's signature
+        """Return None: there is no price."""
+        return
+
+
+class Priced:
+    """The tariff of a model with prices.
+
+    Amounts of a bracket are integers over one denominator, ``scale``: for most models 1, since most
+    prices are whole nano-dollars per token. So a component is summed exactly and rounded once, half
+    to even.
+    """
+
+    __slots__ = ("_above", "_base", "_price", "end_ns", "start_ns")
+
+    def __init__(
+        self,
+        prices: Prices,
+        price: str,
+        multiplier: Decimal = Decimal(1),
+        start_ns: int = 0,
+        end_ns: int = FOREVER_NS,
+    ) -> None:
+        """Compile prices.
+
+        Args:
+            prices: the prices in force.
+            price: how :attr:`Charge.price` names them.
+            multiplier: what the service tier multiplies tokens and images with. Fees per request
+                and per web search stay as they are.
+            start_ns: from when they are in force, in nanoseconds since 1970.
+            end_ns: when they are no longer.
+        """
+        self._price = price
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self._base = _Bracket(prices, prices.tokens, multiplier)
+        # The longest context first: the first that a request exceeds is its bracket.
+        self._above = tuple(
+            (limit, _Bracket(prices, tokens, multiplier))
+            for limit, tokens in sorted(prices.above, reverse=True)
+        )
+
+    def charge(self, usage: Mapping[str, int]) -> Charge | None:
+        """Return the cost of one request; None where something in it has no price."""
+        if usage.keys() <= _TEXT_KEYS:
+            components = self._charge_text(usage)
+            if components is not None:
+                return _new_tuple(Charge, (components, self._price))
+        counts = count(usage)
+        bracket = self._bracket(sum(compress(counts, _IS_INPUT)))
+        components = bracket.components(counts, usage)
+        if components is None:
+            return None
+        return _new_tuple(Charge, (components, self._price))
+
+    def _bracket(self, length: int) -> _Bracket:
+        for limit, bracket in self._above:
+            if length > limit:
+                return bracket
+        return self._base
+
+    def _charge_text(self, usage: Mapping[str, int]) -> tuple[tuple[str, int], ...] | None:
+        """Charge the usual: consistent usage of text; None leaves it to the general way."""
+        get = usage.get
+        whole = get("input_tokens", 0)
+        reads = get("cache_read_tokens", 0)
+        made = get("output_tokens", 0)
+        reasoning = get("reasoning_tokens", 0)
+        bracket = self._bracket(whole) if self._above else self._base
+        if bracket.text is None or reads > whole or reasoning > made:
+            return None
+        per_input, per_read, per_output, per_reasoning = bracket.text
+        components = []
+        if fresh := whole - reads:
+            components.append(("input", fresh * per_input))
+        if reads:
+            components.append(("cache_read", reads * per_read))
+        if written := made - reasoning:
+            components.append(("output", written * per_output))
+        if reasoning:
+            components.append(("reasoning", reasoning * per_reasoning))
+        return tuple(components) if bracket.scale == 1 else _rounded(components, bracket.scale)
+
+
+class _Bracket:
+    """Amounts of one context length, in nano-dollars times ``scale``."""
+
+    __slots__ = (
+        "_amounts",
+        "_fee",
+        "_image",
+        "_only_fee",
+        "_search",
+        "scale",
+        "text",
+    )
+
+    def __init__(self, prices: Prices, tokens: TokenPrices, multiplier: Decimal) -> None:
+        factor = Fraction(multiplier)
+        exact = [_nano(token_price(tokens, kind), factor / _MILLION) for kind in KINDS]
+        exact += [_nano(prices.image, factor), _nano(prices.web_search), _nano(prices.request)]
+        self.scale = math.lcm(*(amount.denominator for amount in exact if amount is not None))
+        whole = [None if amount is None else int(amount * self.scale) for amount in exact]
+        self._amounts = tuple(zip(_COMPONENTS, whole[: len(KINDS)], strict=True))
+        self._image, self._search, fee = whole[len(KINDS) :]
+        self._fee = fee or 0
+        self._only_fee = not any(amount is not None for amount in whole[:-1])
+        # An amount of 0 is no component, so it is left to the general way, and so is a fee.
+        text = [amount for kind in _TEXT.values() if (amount := whole[KINDS.index(kind)])]
+        self.text = tuple(text) if len(text) == len(_TEXT) and not self._fee else None
+
+    def components(
+        self, counts: tuple[int, ...], usage: Mapping[str, int]
+    ) -> tuple[tuple[str, int], ...] | None:
+        """Return nano-dollars by component; None where something used has no price."""
+        # The kinds are in the order of their components, and so is what is summed here.
+        sums: dict[str, int] = {}
+        for (component, amount), tokens in zip(self._amounts, counts, strict=True):
+            if tokens:
+                if amount is None:
+                    return None
+                sums[component] = sums.get(component, 0) + tokens * amount
+        if ("images" in usage or "web_searches" in usage) and not self._add_pieces(sums, usage):
+            return None
+        if self._fee and (self._only_fee or any(usage.values())):
+            sums["request"] = self._fee
+        return _rounded(sums.items(), self.scale)
+
+    def _add_pieces(self, sums: dict[str, int], usage: Mapping[str, int]) -> bool:
+        """Add images and searches; False where one was used that has no price."""
+        if images := usage.get("images", 0):
+            if self._image is not None:
+                sums["image"] = sums.get("image", 0) + images * self._image
+            elif not usage.get("output_tokens"):
+                return False  # no price each, and no tokens that they were billed by
+        if searches := usage.get("web_searches", 0):
+            if self._search is None:
+                return False
+            sums["tool"] = searches * self._search
+        return True
+
+
+def _nano(usd: Decimal | None, factor: Fraction = Fraction(1)) -> Fraction | None:
+    return None if usd is None else Fraction(usd) * factor * NANO
+
+
+def _rounded(amounts: Iterable[tuple[str, int]], scale: int) -> tuple[tuple[str, int], ...]:
+    """Return amounts divided by ``scale``, each rounded half to even, zeros left out."""
+    components = []
+    for name, amount in amounts:
+        nano, rest = divmod(amount, scale)
+        if 2 * rest > scale or (2 * rest == scale and nano & 1):
+            nano += 1
+        if nano:
+            components.append((name, nano))
+    return tuple(components)
