@@ -47,8 +47,8 @@ def watched(proc: Any) -> Any:
 
 def test_a_name_with_parentheses_and_spaces_shifts_no_field() -> None:
     stat = parse_stat(b"7 (a) R 9 (b c) S 3 7 7 0 -1 4 1 2 3 4 11 12 13 14 20 0 1 0 555 9 66 1\n")
-    assert (stat.state, stat.parent, stat.own, stat.reaped) == (b"S", 3, 23, 27)
-    assert (stat.start, stat.pages) == (555, 66)
+    assert (stat.name, stat.state, stat.parent) == (b"a) R 9 (b c", b"S", 3)
+    assert (stat.own, stat.reaped, stat.start, stat.pages) == (23, 27, 555, 66)
 
 
 @pytest.mark.parametrize("content", [b"", b"7 (a) S 3\n", b"no parentheses"])
@@ -292,6 +292,23 @@ def test_a_stale_pid_file_is_not_believed_when_its_number_is_used_again(
     with pytest.raises(FileNotFoundError):
         watched.sample()
     assert watched.ticks == 0
+
+
+def test_the_oldest_process_of_a_name_is_watched_and_then_its_successor(proc: Any) -> None:
+    proc.write(300, own=1, command="a-name-of-16-byt", old=True)  # Linux would have cut it
+    proc.write(101, own=5, command="a-name-of-16-by")
+    proc.write(100, own=90, state="Z", command="a-name-of-16-by")
+    proc.write(102, own=7, command="a-name-of-16-by")
+    watched = Watched(proc.path, name="a-name-of-16-bytes")
+    watched.sample()
+    assert watched.ticks == 5
+    proc.end(101)
+    assert watched.sample() is True
+    assert watched.ticks == 5 + 7
+    proc.end(102)
+    with pytest.raises(FileNotFoundError, match="no process is there that name 'a-name"):
+        watched.sample()
+    watched.tree.close()
 
 
 @pytest.mark.parametrize("text", ["", "api", "0", "-5", "\n"])

@@ -231,3 +231,27 @@ def test_the_container_of_this_process_is_charged(proc: Any, clock: Any, tmp_pat
         "memory": 20_000_000,
     }
     pod.close()
+
+
+def test_a_changed_configuration_keeps_what_is_the_same_and_charges_what_goes(
+    proc: Any, clock: Any, sampler: Any
+) -> None:
+    proc.write(100, old=True, pages=0)
+    proc.write(200, old=True, pages=0)
+    kept = ResourceConfig(**API, usd_per_core_hour=1)
+    gone = ResourceConfig(name="gone", process={"pid": 200}, usd_per_core_hour=1)
+    both = sampler(kept.model_dump(), gone.model_dump())
+    clock.pass_seconds(36)
+    proc.write(100, own=1800, old=True, pages=0)
+    proc.write(200, own=3600, old=True, pages=0)
+    both.watch([ResourceConfig(name="gone", process={"pid": 200}, usd_per_core_hour=2), kept])
+    clock.pass_seconds(36)
+    proc.write(100, own=3600, old=True, pages=0)
+    proc.write(200, own=7200, old=True, pages=0)
+    assert [(r.resource, r.cores) for r in both.sample()] == [("gone", 1.0), ("api", 0.5)]
+    # 36 s at 2 USD, twice 18 s at 1 USD, and 36 s at 1 USD before the change
+    assert [(e.attributes["resource"], e.cost_nano_usd) for e in both.charge()] == [
+        ("gone", 20_000_000),
+        ("api", 10_000_000),
+        ("gone", 10_000_000),
+    ]

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from costmeter.workloads.schema import ResourceConfig, Resources
+from costmeter.workloads.schema import ResourceConfig
 
-RESOURCES = TypeAdapter(Resources)
+RESOURCES = TypeAdapter(list[ResourceConfig])
 
 
 def problems(text: str) -> list[tuple[str, str]]:
@@ -49,11 +49,11 @@ def test_each_kind_of_thing_can_be_watched(thing: dict[str, Any]) -> None:
             "0",
             "needs exactly one of process, cgroup and container",
         ),
-        ("[{name: a, process: {}}]", "0.process", "needs exactly one of pid and pid_file"),
+        ("[{name: a, process: {}}]", "0.process", "needs exactly one of pid, pid_file and name"),
         (
             "[{name: a, process: {pid: 1, pid_file: /b}}]",
             "0.process",
-            "needs exactly one of pid and pid_file",
+            "needs exactly one of pid, pid_file and name",
         ),
         ("[{name: a, process: {pid: 0}}]", "0.process.pid", "greater than 0"),
         ("[{name: a, cgroup: b}]", "0.cgroup", "^/"),
@@ -89,11 +89,6 @@ def test_each_kind_of_thing_can_be_watched(thing: dict[str, Any]) -> None:
             "[{name: a, container: true, charge: allocation, usd_per_core_hour: 1}]",
             "0",
             "charge: allocation with usd_per_core_hour needs cores",
-        ),
-        (
-            "[{name: a, container: true}, {name: b, container: true}, {name: a, cgroup: /c}]",
-            "",
-            "names are there more than once: 'a'",
         ),
     ],
 )

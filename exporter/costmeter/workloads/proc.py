@@ -20,6 +20,7 @@ import contextlib
 import os
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,12 +32,16 @@ TICK_NS: Final = NANO // os.sysconf("SC_CLK_TCK")
 """Nanoseconds in the unit of CPU time in ``/proc``, 10 ms: totals are cut to it, so that cutting
 them at every sample adds up to no error."""
 
+NAME_BYTES: Final = 15
+"""Bytes that Linux keeps of a process's name (``TASK_COMM_LEN`` less the end)."""
+
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Stat(NamedTuple):
     """What ``/proc/<pid>/stat`` tells of a process; CPU times in ticks."""
 
+    name: bytes
     state: bytes
     parent: int
     own: int
@@ -48,6 +53,11 @@ class Stat(NamedTuple):
     pages: int
     """Resident set, shared pages included."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs: a zombie only waits to be reaped."""
+        return self.state not in (b"Z", b"X")
+
 
 def parse_stat(content: bytes) -> Stat:
     """Read the content of ``/proc/<pid>/stat``.
@@ -55,10 +65,12 @@ def parse_stat(content: bytes) -> Stat:
     Raises:
         ValueError: it is not of that form.
     """
-    # The command's name stands in parentheses and may hold anything, parentheses included.
-    fields = content[content.rindex(b")") + 2 :].split(None, 22)
+    # The name stands in parentheses and may hold anything, parentheses included.
+    end = content.rindex(b")")
+    fields = content[end + 2 :].split(None, 22)
     try:
         return Stat(
+            content[content.index(b"(") + 1 : end],
             fields[0],
             int(fields[1]),
             int(fields[11]) + int(fields[12]),
@@ -100,19 +112,27 @@ class ProcessTable:
         """Return the ids of all processes by their parent's id; costs 0.4 ms for 100 of them."""
         return self._by_parent(self._ids())
 
+    def oldest(self, name: str) -> int | None:
+        """Return the id of the oldest running process of a name, if there is one."""
+        wanted = name.encode()[:NAME_BYTES]
+        stats = self._stats(self._ids())
+        found = [(s.start, pid) for pid, s in stats if s.name == wanted and s.alive]
+        return min(found)[1] if found else None
+
     def _ids(self) -> set[str]:
         with contextlib.suppress(OSError), os.scandir(self.proc) as entries:
             return {entry.name for entry in entries if entry.name.isdecimal()}
         return set()
 
-    def _by_parent(self, names: set[str]) -> dict[int, list[int]]:
+    def _stats(self, ids: set[str]) -> Iterator[tuple[int, Stat]]:
+        for pid in ids:
+            with contextlib.suppress(OSError, ValueError):  # gone since, or hidden by hidepid
+                yield int(pid), parse_stat((self.proc / pid / "stat").read_bytes())
+
+    def _by_parent(self, ids: set[str]) -> dict[int, list[int]]:
         children = defaultdict(list)
-        for name in names:
-            with contextlib.suppress(
-                OSError, ValueError
-            ):  # gone since, or hidden from us by hidepid
-                stat = parse_stat((self.proc / name / "stat").read_bytes())
-                children[stat.parent].append(int(name))
+        for pid, stat in self._stats(ids):
+            children[stat.parent].append(pid)
         return dict(children)
 
 
@@ -138,11 +158,6 @@ class Member:
         self.stat = parse_stat(self._file.read())
         self.own_growth = self.reaped_growth = 0
         self._seen = 0  # ticks of reaped time that may still come, counted in the child already
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs: a zombie only waits to be reaped."""
-        return self.stat.state not in (b"Z", b"X")
 
     def read(self) -> None:
         """Read it again.
@@ -193,7 +208,7 @@ class ProcessTree:
         self.memory_bytes = 0
         self._table = table
         self._tree = config.tree
-        self._root_id = _RootId(config)
+        self._root_id = _RootId(config, table)
         self._root: int | None = None
         self._members: dict[int, Member] = {}  # a parent before its children
         self._since = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK_NS
@@ -286,7 +301,9 @@ class ProcessTree:
     def _follow_root(self) -> bool:
         """Turn to the process that is to be watched; return whether it counts from its start."""
         known = True
-        if (pid := self._root_id.new(following=self._root is not None)) is not None:
+        root = self._members.get(self._root or 0)
+        running = root is not None and root.stat.alive
+        if (pid := self._root_id.new(running=running)) is not None:
             there = pid in self._members or self._take_in(pid)
             self._root_id.settle()
             self._root = pid if there else None
@@ -294,45 +311,53 @@ class ProcessTree:
                 known = self._members[pid].stat.start > self._since
                 if self._tree:
                     self._adopt(self._table.all())
-        if self._root is None or not self._members[self._root].alive:
+        if self._root is None or not self._members[self._root].stat.alive:
             raise FileNotFoundError(f"no process is there that {self._root_id} names")
         return known
 
 
 class _RootId:
-    """The id of the process to watch: given as a number, or by a file that may be rewritten.
+    """The id of the process to watch: a number, or told by a file, or found by a name.
 
-    An id is believed once. When its process is gone, or was never there, a process that has the
-    same number later is another one, unless the file was written anew to name it.
+    A number and a file are believed once. When the process is gone, or was never there, one that
+    has the same id later is another process, unless the file was written anew to tell of it.
     """
 
-    def __init__(self, config: ProcessConfig) -> None:
-        self._pid = config.pid
-        self._file = config.pid_file
+    def __init__(self, config: ProcessConfig, table: ProcessTable) -> None:
+        self._config = config
+        self._table = table
         self._settled: object = None
         self._seen: object = None
 
     def __str__(self) -> str:
-        return f"pid {self._pid}" if self._file is None else str(self._file)
+        config = self._config
+        if config.name is not None:
+            return f"name {config.name!r}"
+        return str(config.pid_file) if config.pid is None else f"pid {config.pid}"
 
-    def new(self, *, following: bool) -> int | None:
-        """Return the id where it is not settled yet; a file may go while its process is there.
+    def new(self, *, running: bool) -> int | None:
+        """Return the id of the process to turn to, or None where there is no other.
+
+        ``running`` tells whether the process watched so far is there: its file may go then.
 
         Raises:
             OSError: the file is not there or cannot be read.
             ValueError: it does not begin with an id.
         """
-        if self._file is None:
-            self._seen = self._pid
-            return self._pid if self._settled is None else None
+        config = self._config
+        if config.name is not None:
+            return None if running else self._table.oldest(config.name)
+        if config.pid_file is None:
+            self._seen = config.pid
+            return None if self._settled else config.pid
         try:
-            status = self._file.stat()
+            status = config.pid_file.stat()
         except FileNotFoundError:
-            if following:
+            if running:
                 return None
-            raise FileNotFoundError(f"{self._file} is not there") from None
+            raise FileNotFoundError(f"{config.pid_file} is not there") from None
         self._seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-        return None if self._seen == self._settled else _read_id(self._file)
+        return None if self._seen == self._settled else _read_id(config.pid_file)
 
     def settle(self) -> None:
         """Take the id that was returned last as dealt with."""

@@ -201,9 +201,28 @@ class ResourceSampler:
         """Begin to watch: what is used from now on counts."""
         self._clock = clock
         self._table = ProcessTable(proc)
-        self._watches = [_Watch(config, self._table, cgroup) for config in resources]
-        self._scans = any(config.process and config.process.tree for config in resources)
+        self._cgroups = cgroup
+        self._watches: list[_Watch] = []
+        self._dropped: list[_Watch] = []
+        self._scans = False
         self._sampled_ns = clock.monotonic_ns()
+        self.watch(resources)
+
+    def watch(self, resources: Sequence[ResourceConfig]) -> None:
+        """Watch these resources from now on; those that did not change go on as they were."""
+        self.sample()
+        before = {watch.config.name: watch for watch in self._watches}
+        self._watches = []
+        for config in resources:
+            watch = before.get(config.name)
+            if watch is not None and watch.config == config:
+                self._watches.append(before.pop(config.name))
+            else:
+                self._watches.append(_Watch(config, self._table, self._cgroups))
+        for watch in before.values():
+            watch.close()
+            self._dropped.append(watch)  # what it has metered is still to be charged
+        self._scans = any(config.process and config.process.tree for config in resources)
         self.sample()
 
     @property
@@ -226,9 +245,10 @@ class ResourceSampler:
         up to what was used at the price, to the nano-dollar.
         """
         now_ns = self._clock.now_ns()
-        return [event for watch in self._watches for event in watch.charge(now_ns)]
+        watches, self._dropped = [*self._watches, *self._dropped], []
+        return [event for watch in watches for event in watch.charge(now_ns)]
 
     def close(self) -> None:
-        """Close all files. On reload, charge first: a new sampler begins from nothing."""
+        """Close all files. What was metered can still be charged."""
         for watch in self._watches:
             watch.close()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from costmeter.schema import Section
 from costmeter.usage import MAX_ATTRIBUTES, MAX_NAME_LENGTH, MAX_VALUE_LENGTH
@@ -23,22 +22,25 @@ Value = Annotated[str, StringConstraints(min_length=1, max_length=MAX_VALUE_LENG
 
 
 class ProcessConfig(Section):
-    """A process, named by its id or by a file that holds its id.
+    """A process, found by its id, by a file that holds its id, or by its name.
 
     Attributes:
         pid: the process's id, taken literally: once it is gone, no other takes its place.
         pid_file: a file that begins with the id; a new process is followed when it is rewritten.
+        name: the name that ``ps -e`` shows, of which Linux keeps 15 bytes. Of several processes
+            the oldest is watched; once it is gone, the oldest that is left.
         tree: whether the process's descendants count as well.
     """
 
     pid: Annotated[int, Field(gt=0)] | None = None
     pid_file: Path | None = None
+    name: Name | None = None
     tree: bool = True
 
     @model_validator(mode="after")
     def _one_way_to_find_it(self) -> Self:
-        if (self.pid is None) == (self.pid_file is None):
-            raise ValueError("needs exactly one of pid and pid_file")
+        if sum(way is not None for way in (self.pid, self.pid_file, self.name)) != 1:
+            raise ValueError("needs exactly one of pid, pid_file and name")
         return self
 
 
@@ -93,14 +95,3 @@ class ResourceConfig(Section):
             if self.charge == "allocation" and getattr(self, price) and not given:
                 raise ValueError(f"charge: allocation with {price} needs {size}")
         return self
-
-
-def _names_differ(resources: list[ResourceConfig]) -> list[ResourceConfig]:
-    counts = Counter(resource.name for resource in resources)
-    if twice := sorted(name for name, count in counts.items() if count > 1):
-        raise ValueError(f"names are there more than once: {', '.join(map(repr, twice))}")
-    return resources
-
-
-Resources = Annotated[list[ResourceConfig], AfterValidator(_names_differ)]
-"""The value of the key ``resources``: resources whose names differ."""
