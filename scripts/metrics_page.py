@@ -11,8 +11,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 HEAD = """\
 # Metrics
 
-Made from `exporter/costmeter/names.py` by `make docs`. Money is in US dollars, durations in seconds,
-sizes in bytes. Families marked + also carry the labels that `costmeter.yml` adds under `labels`.
+Made from `exporter/costmeter/names.py` by `make docs`. Money is in US dollars, durations in
+seconds, sizes in bytes. Families marked + also carry the labels that `costmeter.yml` adds.
 
 `component` is one of {components}:
 they add up to the whole. `type` of tokens is one of {types}:
