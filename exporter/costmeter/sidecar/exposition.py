@@ -236,7 +236,7 @@ def _escape(value: str) -> str:
 def _number(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return "NaN" if math.isnan(value) else repr(value)
+    return "NaN" if math.isnan(value) else repr(+value)  # "+" makes a bool a number
 
 
 @cache

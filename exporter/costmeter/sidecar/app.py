@@ -1,0 +1,121 @@
+"""The web server's paths: metrics, landing page, probes, reload and intake."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from costmeter.sidecar import page
+from costmeter.sidecar.config import IntakeConfig
+from costmeter.sidecar.intake import EventsEndpoint
+from costmeter.sidecar.scrape import MetricsEndpoint
+from costmeter.sidecar.view import PipelineView
+from costmeter.sidecar.web import BasicAuth, WebConfig
+
+SECURITY_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "deny",
+}
+"""Headers of every answer. What an answer sets itself goes before them, and before both goes what
+the web configuration sets."""
+
+
+def create_app(
+    pipeline: PipelineView, web: WebConfig, *, intake: IntakeConfig | None = None
+) -> Starlette:
+    """Return the exporter's web application.
+
+    Args:
+        pipeline: what is exposed, and where events go.
+        web: authentication and headers; both hold for every path, probes included.
+        intake: limits of ``POST /v1/events``.
+    """
+    endpoints = _Endpoints(pipeline)
+    return Starlette(
+        routes=[
+            Route("/", endpoints.page, methods=["GET"]),
+            Route("/metrics", MetricsEndpoint(pipeline), methods=["GET"]),
+            Route("/-/healthy", endpoints.healthy, methods=["GET"]),
+            Route("/-/ready", endpoints.ready, methods=["GET"]),
+            Route("/-/reload", endpoints.reload, methods=["POST"]),
+            Route(
+                "/v1/events", EventsEndpoint(pipeline, intake or IntakeConfig()), methods=["POST"]
+            ),
+        ],
+        middleware=[
+            Middleware(_HeadersMiddleware, web=web),
+            Middleware(_SameSiteMiddleware),
+            Middleware(BasicAuth, web=web),
+        ],
+    )
+
+
+class _Endpoints:
+    def __init__(self, pipeline: PipelineView) -> None:
+        self._pipeline = pipeline
+
+    async def page(self, _: Request) -> Response:
+        status = await run_in_threadpool(self._pipeline.status)
+        headers = {"content-security-policy": page.CONTENT_SECURITY_POLICY}
+        return HTMLResponse(page.draw(status), headers=headers)
+
+    async def healthy(self, _: Request) -> Response:
+        return PlainTextResponse("healthy\n")
+
+    async def ready(self, _: Request) -> Response:
+        state = self._pipeline.state
+        return PlainTextResponse(f"{state}\n", 200 if state == "ready" else 503)
+
+    async def reload(self, _: Request) -> Response:
+        problems = await run_in_threadpool(self._pipeline.reload)
+        if problems:
+            return PlainTextResponse("".join(f"{problem}\n" for problem in problems), 500)
+        return PlainTextResponse("reloaded\n")
+
+
+class _HeadersMiddleware:
+    """Sets the security headers of every answer."""
+
+    def __init__(self, app: ASGIApp, web: WebConfig) -> None:
+        self._app = app
+        self._web = web
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.update(self._web.headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class _SameSiteMiddleware:
+    """Refuses what a page of another site has a browser post here.
+
+    Source: Fetch Metadata Request Headers, https://www.w3.org/TR/fetch-metadata/.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            site = Headers(scope=scope).get("sec-fetch-site", "none")
+            if site not in {"none", "same-origin"}:
+                response = PlainTextResponse("Posted from another site\n", 403)
+                return await response(scope, receive, send)
+        return await self._app(scope, receive, send)

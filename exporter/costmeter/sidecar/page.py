@@ -1,0 +1,218 @@
+"""The landing page at ``/``: what is spent today and this month, and how the exporter is.
+
+One document without scripts and without anything from elsewhere. Whatever is put in is escaped,
+unless this module wrote it as HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from string import Template
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from costmeter.sidecar.view import ModelSpend, Status
+from costmeter.units import NANO, nano_to_usd
+
+REFRESH_SECONDS: Final = 15
+MAX_MODELS: Final = 50
+"""Models that the table has; what the others cost stands in its last row."""
+
+_HERE: Final = Path(__file__)
+_PAGE: Final = _HERE.with_suffix(".html").read_text("utf-8")
+_STYLE: Final = _HERE.with_suffix(".css").read_text("utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def draw(status: Status) -> str:
+    """Return the page."""
+    cents = _cents(status)
+    return _html(
+        _PAGE,
+        refresh=REFRESH_SECONDS,
+        style=Html(_STYLE),
+        state=status.state,
+        problems=_problems(status.problems),
+        today=_usd(status.today_nano_usd, cents),
+        today_exact=_exact(status.today_nano_usd),
+        day=_long_date(status.day),
+        month_spend=_usd(status.month_nano_usd, cents),
+        month_exact=_exact(status.month_nano_usd),
+        month=_long_date(status.month),
+        models=_models(status, cents),
+        facts=_join(_facts(status)),
+        now=_instant(status),
+        timezone=status.timezone,
+    )
+
+
+def _html(template: str, **values: object) -> Html:
+    escaped = {
+        name: value if isinstance(value, Html) else html.escape(str(value))
+        for name, value in values.items()
+    }
+    return Html(Template(template).substitute(escaped))
+
+
+def _join(parts: Iterator[Html]) -> Html:
+    return Html("".join(parts))
+
+
+def _problems(problems: Sequence[str]) -> Html:
+    if not problems:
+        return Html("")
+    items = _join(_html("<li>$problem</li>", problem=problem) for problem in problems)
+    return _html(
+        '<section class="problems"><h2>Needs attention</h2><ul>$items</ul></section>', items=items
+    )
+
+
+def _models(status: Status, cents: int) -> Html:
+    if not status.models:
+        return _html('<p class="none">Nothing was spent in $month yet.</p>',
+                     month=_long_date(status.month))  # fmt: skip
+    models = sorted(
+        status.models, key=lambda each: (-each.month_nano_usd, each.provider, each.model)
+    )
+    shown, others = models[:MAX_MODELS], models[MAX_MODELS:]
+    rows = [_row(each, status.month_nano_usd, cents) for each in shown]
+    if others:
+        rest = ModelSpend(
+            "", f"{len(others)} more",
+            sum(each.today_nano_usd for each in others),
+            sum(each.month_nano_usd for each in others),
+        )  # fmt: skip
+        rows.append(_row(rest, status.month_nano_usd, cents))
+    return _html(
+        '<table><thead><tr><th scope="col">Model</th><th scope="col">Today</th>'
+        '<th scope="col">This month</th><th scope="col">Share</th>'
+        '<th scope="col" class="share"></th></tr></thead><tbody>$rows</tbody></table>',
+        rows=_join(iter(rows)),
+    )
+
+
+def _row(spend: ModelSpend, whole_nano_usd: int, cents: int) -> Html:
+    share = spend.month_nano_usd / whole_nano_usd if whole_nano_usd > 0 else 0.0
+    share = min(1.0, max(0.0, share))
+    return _html(
+        '<tr><th scope="row">$model<span class="provider">$provider</span></th>'
+        '<td title="$today_exact">$today</td><td title="$month_exact">$month</td>'
+        '<td>$percent</td><td class="share"><svg aria-hidden="true"><rect width="$width" '
+        'height="100%"/></svg></td></tr>',
+        model=spend.model or "(no model)",
+        provider=spend.provider,
+        today=_usd(spend.today_nano_usd, cents),
+        today_exact=_exact(spend.today_nano_usd),
+        month=_usd(spend.month_nano_usd, cents),
+        month_exact=_exact(spend.month_nano_usd),
+        percent=f"{share:.1%}",
+        width=f"{share:.2%}",
+    )
+
+
+def _facts(status: Status) -> Iterator[Html]:
+    lag = status.lag_seconds
+    writers = _count(status.writers, "writer")
+    yield _fact("Events in the ledger", f"{status.events:,}")
+    yield _fact(
+        "Journal",
+        f"{writers}, all read"
+        if lag is None
+        else f"{writers}, {_duration(lag)} behind ({_bytes(status.lag_bytes)})",
+        attention=lag is not None and lag > 60,
+    )
+    unpriced = sum(each.events for each in status.unpriced)
+    names = ", ".join(
+        f"{each.provider}/{each.model} ({each.events:,})"
+        for each in sorted(status.unpriced, key=lambda each: -each.events)[:MAX_MODELS]
+    )
+    yield _fact("Events without a price", names if unpriced else "none", attention=unpriced > 0)
+    if status.catalogue is None:
+        yield _fact("Prices", "not loaded", attention=True)
+    else:
+        age = (status.now_ns - status.catalogue.confirmed_ns) / NANO
+        confirmed = f"confirmed {_duration(age)} ago"
+        yield _fact("Prices", f"{status.catalogue.version}, {status.catalogue.origin}, {confirmed}")
+    yield _fact(
+        "Dropped by applications",
+        f"{status.dropped:,}" if status.dropped else "none",
+        attention=status.dropped > 0,
+    )
+    reasons = {reason: count for reason, count in sorted(status.rejected.items()) if count}
+    yield _fact(
+        "Rejected",
+        ", ".join(f"{reason} ({count:,})" for reason, count in reasons.items()) or "none",
+        attention=bool(reasons),
+    )
+    yield _fact("Ledger", f"{status.ledger} ({_bytes(status.ledger_bytes)})")
+    yield _fact("Version", status.version)
+
+
+def _fact(name: str, value: str, *, attention: bool = False) -> Html:
+    return _html(
+        "<div><dt>$name</dt><dd$look>$value</dd></div>",
+        name=name,
+        value=value,
+        look=Html(' class="attention"' if attention else ""),
+    )
+
+
+def _cents(status: Status) -> int:
+    """Return how many decimals amounts are shown with, the same for all so that they line up."""
+    return 2 if max(status.month_nano_usd, status.today_nano_usd) >= 10 * NANO else 4
+
+
+def _usd(nano: int, decimals: int) -> str:
+    sign = "\N{MINUS SIGN}" if nano < 0 else ""
+    return f"{sign}${nano_to_usd(abs(nano)):,.{decimals}f}"
+
+
+def _exact(nano: int) -> str:
+    return f"{nano_to_usd(nano):,.9f} USD"
+
+
+def _long_date(key: str) -> str:
+    """Return ``2026-11-22`` as ``22 November 2026``, ``2026-11`` as ``November 2026``."""
+    if len(key) == len("2026-11"):
+        return f"{date.fromisoformat(f'{key}-01'):%B %Y}"
+    day = date.fromisoformat(key)
+    return f"{day.day} {day:%B %Y}"
+
+
+def _instant(status: Status) -> str:
+    instant = datetime.fromtimestamp(status.now_ns // NANO, UTC)
+    return f"{instant.astimezone(ZoneInfo(status.timezone)):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return _count(int(seconds // length), unit)
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _bytes(size: int) -> str:
+    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size} B"
