@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
     StringConstraints,
@@ -32,6 +31,8 @@ _RESERVED_LABELS: Final = frozenset(
      "period", "job", "instance"}
 )  # fmt: skip
 """Labels that families of ours or Prometheus itself set."""
+_SHOWN_CHARACTERS: Final = 60
+"""A wrong value is shown in its problem up to this length; whole sections are not."""
 
 
 def _split_address(value: str) -> str:
@@ -42,7 +43,7 @@ def _split_address(value: str) -> str:
 
 
 def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
+    return [value] if isinstance(value, str | Path) else value
 
 
 Address = Annotated[str, AfterValidator(_split_address)]
@@ -161,13 +162,11 @@ def problems(error: ValidationError) -> list[str]:
     for problem in error.errors(include_url=False):
         message = problem["msg"].removeprefix("Value error, ")
         value = problem["input"]
-        if problem["type"] in {"missing", "extra_forbidden"} or isinstance(value, dict | BaseModel):
-            shown = ""
-        else:
-            shown = f"{value!r}: "
         if problem["type"] == "extra_forbidden":
             message = "unknown key"
-        found.append(f"{_path(problem['loc'])}: {shown}{message}")
+        elif problem["type"] != "missing" and len(repr(value)) <= _SHOWN_CHARACTERS:
+            message = f"{value!r}: {message}"
+        found.append(f"{_path(problem['loc'])}: {message}")
     return found
 
 
