@@ -26,6 +26,7 @@ FAULTS: Final = {
 }
 """What a request can ask to go wrong, beside an HTTP status code to be answered with."""
 
+_STREAM_FAULTS: Final = frozenset({"stall", "truncate", "drop", "error"})
 _EVENTS_BEFORE_FAULT: Final = 3
 _FOREVER_SECONDS: Final = 3600
 _CHARACTERS_PER_TOKEN: Final = 4
@@ -117,7 +118,7 @@ class Turn:
         fault = self._headers.get("x-standin-fault", "")
         await self.think(0)
         for sent, event in enumerate(events):
-            if sent == _EVENTS_BEFORE_FAULT and fault in FAULTS:
+            if sent == _EVENTS_BEFORE_FAULT and fault in _STREAM_FAULTS:
                 if fault == "drop":
                     raise ConnectionResetError("asked to break the connection")
                 if fault == "stall":

@@ -1,1 +1,56 @@
-"""The SDKs of providers, metered."""
+"""The SDKs that can be metered, one module each.
+
+Such a module has one function, ``meter``: it takes the imported SDK and the settings and returns
+what is to be put in and taken out again. It neither imports the SDK nor changes it by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from costmeter.instrumentation.clients.providers import Providers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+CLIENTS: Final = {"openai": "costmeter.instrumentation.clients.openai"}
+"""Import names of SDKs, and the modules that meter them."""
+
+
+@dataclass(slots=True)
+class Settings:
+    """What applies to all SDKs; it may change while they are metered.
+
+    Attributes:
+        providers: finds the provider behind an address.
+        stream_usage: whether to ask for the usage of streams where the caller did not; the caller
+            does not get to see the answer.
+    """
+
+    providers: Providers = field(default_factory=Providers)
+    stream_usage: bool = True
+
+
+class Patch(Protocol):
+    """A change to an SDK that can be undone."""
+
+    def put(self) -> None:
+        """Start metering."""
+
+    def take(self) -> None:
+        """Stop metering, and leave the SDK as it was."""
+
+
+class Client(Protocol):
+    """A module that meters one SDK."""
+
+    def meter(self, module: ModuleType, settings: Settings) -> Sequence[Patch]:
+        """Return the patches that meter an SDK; raises where it is not made as it was."""
+
+
+def client_of(sdk: str) -> Client:
+    """Return the module that meters an SDK of :data:`CLIENTS`."""
+    return cast("Client", import_module(CLIENTS[sdk]))

@@ -1,0 +1,61 @@
+"""One call of a provider's API, from its start to the usage event that it becomes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from costmeter.instrumentation import boundary, context, record
+from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.usage import UsageEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Call:
+    """A call under way. It is recorded exactly once, whoever sees its end first.
+
+    Whom it is for is settled when it starts: a stream may well be read to its end where that
+    context is gone, as in a web framework that sends it on.
+    """
+
+    __slots__ = ("_attributes", "_ended", "_started_ns", "model", "operation", "provider")
+
+    def __init__(self, *, operation: str, provider: str, model: str) -> None:
+        """Start the clock. ``model`` is the one asked for, where no other answers."""
+        self.operation = operation
+        self.provider = provider
+        self.model = model
+        self._attributes = context.current()
+        self._ended = False
+        self._started_ns = time.monotonic_ns()
+
+    def end(self, status: str, read: Callable[[], Reading] | None = None) -> None:
+        """Record the call; a second end counts for nothing.
+
+        A call whose response cannot be read is counted all the same: ``read`` may raise.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        duration_ns = time.monotonic_ns() - self._started_ns
+        reading = NOTHING if read is None else boundary.attempt(read, default=NOTHING)
+        boundary.attempt(self._record, status, reading, duration_ns, default=None)
+
+    def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
+        for odd in reading.odd:
+            boundary.note(f"{self.provider}: {odd}")
+        record.write(
+            UsageEvent(
+                time_ns=time.time_ns(),
+                operation=self.operation,
+                provider=self.provider,
+                model=reading.model or self.model,
+                attributes=self._attributes,
+                usage=reading.usage or {},
+                duration_ns=duration_ns,
+                status=status if reading.status == "ok" else reading.status,
+                service_tier=reading.service_tier,
+            )
+        )

@@ -1,0 +1,155 @@
+"""Reads along with OpenAI's server-sent events: usage, outcome and end of a stream."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients import openai_usage
+from costmeter.instrumentation.clients.reading import NOTHING, Reading
+
+_LAST_EVENTS: Final = frozenset(
+    {b'"response.completed"', b'"response.incomplete"', b'"response.failed"'}
+)
+_ABSENT: Final = frozenset({b"", b"null"})
+
+
+class _Event(msgspec.Struct):
+    """The few fields of an event that matter here, undecoded."""
+
+    type: msgspec.Raw = msgspec.Raw(b"")
+    usage: msgspec.Raw = msgspec.Raw(b"")
+    error: msgspec.Raw = msgspec.Raw(b"")
+    choices: msgspec.Raw = msgspec.Raw(b"")
+    response: msgspec.Raw = msgspec.Raw(b"")
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+class StreamWatcher:
+    """Watches a stream of chat completion chunks or of response events.
+
+    With ``hiding``, the chunk that only carries usage is kept from the caller, who did not ask for
+    it; for that, a line is held back until it is whole.
+    """
+
+    def __init__(self, *, hiding: bool) -> None:
+        """Watch a stream from its first byte."""
+        self.complete = False
+        self._hiding = hiding
+        self._hid = False
+        self._line: list[bytes] = []  # the pieces of a line that has not ended yet
+        self._first = b""
+        self._body: bytes | msgspec.Raw = b""
+        self._error: bytes | msgspec.Raw = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk in and return what of it the caller is to see."""
+        end = chunk.rfind(b"\n") + 1
+        if not end:
+            self._line.append(chunk)
+            return b"" if self._hiding else chunk
+        whole = b"".join((*self._line, chunk[:end])) if self._line else chunk[:end]
+        self._line = [chunk[end:]] if end < len(chunk) else []
+        shown = boundary.attempt(self._see, whole, default=whole)
+        return shown if self._hiding else chunk
+
+    def flush(self) -> bytes:
+        """Return what was held back, now that no chunk will follow."""
+        rest = b"".join(self._line)
+        self._line = []
+        shown = boundary.attempt(self._see, rest, default=rest)
+        return shown if self._hiding else b""
+
+    def reading(self) -> Reading:
+        """Return what was read so far; where no usage came, at least the model that answers."""
+        reading = openai_usage.read(self._source())
+        if self._error:
+            error = msgspec.json.decode(self._error)
+            return reading._replace(status=openai_usage.error_status(error))
+        return reading
+
+    def _source(self) -> Any:
+        """Return the body that tells the most: the one with usage, or else the first."""
+        if self._body:
+            return msgspec.json.decode(self._body)
+        try:
+            first = msgspec.json.decode(self._first)
+        except msgspec.DecodeError:
+            return {}
+        return first.get("response", first) if isinstance(first, dict) else {}
+
+    def _see(self, lines: bytes) -> bytes:
+        """Take whole lines in and return those that the caller is to see."""
+        return b"".join([line for line in lines.splitlines(keepends=True) if self._shown(line)])
+
+    def _shown(self, line: bytes) -> bool:
+        """Take a line in; return whether the caller is to see it."""
+        if not line.startswith(b"data:"):
+            hide = self._hid and not line.strip()  # the blank line that ends a hidden event
+            self._hid = self._hid and not hide
+            return not hide
+        data = line[5:].strip()
+        if data.startswith(b"[DONE]"):
+            self.complete = True
+            return True
+        if not self._first:
+            self._first = data
+        # Nearly every line is a piece of text: do not parse what cannot matter.
+        if b'"usage"' not in data and b'"error"' not in data:
+            return True
+        self._hid = self._usage_only(data) and self._hiding
+        return not self._hid
+
+    def _usage_only(self, data: bytes) -> bool:
+        """Take an event in; return whether it carries usage and nothing else."""
+        try:
+            event = _decode(data)
+        except msgspec.MsgspecError:
+            return False  # the SDK will say what is wrong with it
+        if bytes(event.type) in _LAST_EVENTS:
+            self._body = event.response
+            self.complete = True
+        elif bytes(event.type) == b'"error"':
+            self._error = data
+        elif bytes(event.error) not in _ABSENT:
+            self._error = event.error
+        elif bytes(event.usage) not in _ABSENT:
+            self._body = data
+            return bytes(event.choices) == b"[]"
+        return False
+
+
+class BodyWatcher:
+    """Watches a body that is one JSON document, read piece by piece."""
+
+    MAX_BYTES: Final = 64 << 20
+
+    def __init__(self) -> None:
+        """Watch a body from its first byte."""
+        self.complete = False
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk in; the caller sees all of it."""
+        self._size += len(chunk)
+        if self._size <= self.MAX_BYTES:
+            self._chunks.append(chunk)
+        else:
+            self._chunks.clear()
+        return chunk
+
+    def flush(self) -> bytes:
+        """Return nothing: nothing is held back."""
+        self.complete = True
+        return b""
+
+    def reading(self) -> Reading:
+        """Return what the whole body tells."""
+        if not self.complete or self._size > self.MAX_BYTES:
+            return NOTHING
+        return openai_usage.read_json(b"".join(self._chunks))

@@ -1,0 +1,46 @@
+"""What a provider's response tells of a call, in the same words for every SDK."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, Protocol
+
+
+class Reading(NamedTuple):
+    """What a response body or a stream tells.
+
+    Attributes:
+        usage: whole numbers by :data:`costmeter.usage.USAGE_KEYS`, zeros left out; None where
+            nothing was reported.
+        model: the model that answered, or empty.
+        service_tier: the tier that served, or empty for the base tier.
+        status: ``ok``, or the kind of error that the body itself tells of.
+        odd: what could not be read as it stands, in words.
+    """
+
+    usage: dict[str, int] | None = None
+    model: str = ""
+    service_tier: str = ""
+    status: str = "ok"
+    odd: tuple[str, ...] = ()
+
+
+NOTHING: Final = Reading()
+
+
+class Watcher(Protocol):
+    """Reads along while the body of a response passes by, in chunks of any size.
+
+    ``feed`` and ``flush`` stand in the caller's way: they never raise, and lose nothing.
+    """
+
+    complete: bool
+    """Whether the body told that it has come to its end."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk in and return what of it the caller is to see."""
+
+    def flush(self) -> bytes:
+        """Return what was held back, now that no chunk will follow."""
+
+    def reading(self) -> Reading:
+        """Return what was read so far."""

@@ -1,0 +1,189 @@
+"""Meters SDKs that Stainless generates on httpx: OpenAI's, and those of most other providers.
+
+The seam is the one public method that every call of such a client passes exactly once, whatever
+resource, ``.parse``, ``.stream`` or raw response it was made through, and around the SDK's own
+retries: ``request`` of the sync and of the async client. It has changed less in three major
+versions than the dozens of ``create`` methods above it, whose signatures and types stay untouched.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients.outcome import status_of
+from costmeter.instrumentation.clients.tap import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from costmeter.instrumentation.clients.call import Call
+    from costmeter.instrumentation.clients.reading import Reading, Watcher
+
+_POSITIONAL: Final = ("self", "cast_to", "options")
+
+
+class Dialect(Protocol):
+    """What differs between the SDKs: routes, providers, and what their bodies look like."""
+
+    def start(self, client: Any, options: Any) -> Call | None:
+        """Return the call that a client is about to make; None where it is not metered."""
+
+    def asking(self, call: Call, options: Any) -> Any | None:
+        """Return options that ask for a stream's usage too; None where they stay as they are."""
+
+    def refused(self, call: Call, error: BaseException) -> bool:
+        """Return whether a server refused the question for usage, and do not ask it again."""
+
+    def read(self, body: object) -> Reading:
+        """Return what a parsed body tells."""
+
+    def read_json(self, body: bytes) -> Reading:
+        """Return what an unparsed body tells."""
+
+    def watcher(self, *, events: bool, hiding: bool) -> Watcher:
+        """Return a watcher of a body that is yet to be read, as events or as one document."""
+
+
+class Seam:
+    """The patched ``request`` of one client class; off again it is the very method it was."""
+
+    def __init__(self, client: type, dialect: Dialect) -> None:
+        """Find the class that defines ``request``.
+
+        Raises:
+            LookupError: there is none, or it takes other parameters than those known here.
+        """
+        owner = next((kind for kind in client.__mro__ if "request" in vars(kind)), None)
+        original = vars(owner)["request"] if owner else None
+        if owner is None or not inspect.isfunction(original):
+            raise LookupError(f"{client.__name__}.request is not a method")
+        if tuple(inspect.signature(original).parameters)[:3] != _POSITIONAL:
+            raise LookupError(f"{client.__name__}.request takes other parameters than before")
+        self._owner = owner
+        self._original = original
+        self._dialect: Dialect | None = dialect
+        metered = self._async if inspect.iscoroutinefunction(original) else self._sync
+        self._metered = metered(original)
+
+    def put(self) -> None:
+        """Start metering."""
+        self._owner.request = self._metered  # type: ignore[attr-defined]
+
+    def take(self) -> None:
+        """Stop metering; where another library has wrapped us since, pass calls on unmetered."""
+        self._dialect = None
+        if vars(self._owner).get("request") is self._metered:
+            self._owner.request = self._original  # type: ignore[attr-defined]
+
+    def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
+            attempt = boundary.attempt(self._begin, client, options, named, default=None)
+            if attempt is None:
+                return original(client, cast_to, options, *args, **named)
+            while True:
+                try:
+                    result = original(client, cast_to, attempt.options, *args, **named)
+                except BaseException as error:
+                    if not attempt.failed(error):
+                        raise
+                else:
+                    attempt.returned(result)
+                    return result
+
+        return request
+
+    def _async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
+            attempt = boundary.attempt(self._begin, client, options, named, default=None)
+            if attempt is None:
+                return await original(client, cast_to, options, *args, **named)
+            while True:
+                try:
+                    result = await original(client, cast_to, attempt.options, *args, **named)
+                except BaseException as error:
+                    if not attempt.failed(error):
+                        raise
+                else:
+                    attempt.returned(result)
+                    return result
+
+        return request
+
+    def _begin(self, client: Any, options: Any, named: Mapping[str, Any]) -> _Attempt | None:
+        dialect = self._dialect
+        call = dialect.start(client, options) if dialect else None
+        if dialect is None or call is None:
+            return None
+        return _Attempt(dialect, call, options, streams=bool(named.get("stream")))
+
+
+class _Attempt:
+    """One metered pass through ``request``: what is sent, and what came of it."""
+
+    __slots__ = ("_asks", "_call", "_dialect", "_given", "_parsed", "_streams", "options")
+
+    def __init__(self, dialect: Dialect, call: Call, options: Any, *, streams: bool) -> None:
+        self._dialect = dialect
+        self._call = call
+        self._given = options
+        self._streams = streams
+        self._parsed: object = None
+        asking = dialect.asking(call, options) if streams else None
+        self._asks = asking is not None
+        self.options = options if asking is None else asking
+        if callable(options.post_parser):
+            # What the provider answered is paid for, even where the SDK cannot make sense of it.
+            self.options = copy.copy(self.options)
+            self.options.post_parser = functools.partial(self._parse, options.post_parser)
+
+    def failed(self, error: BaseException) -> bool:
+        """End the call, unless it may still pass without our question: then return True."""
+        if self._asks and boundary.attempt(self._refused, error, default=False):
+            return True
+        if self._parsed is None:
+            self._call.end(status_of(error))
+        else:
+            self._call.end("ok", functools.partial(self._dialect.read, self._parsed))
+        return False
+
+    def returned(self, result: object) -> None:
+        """End the call, or let it end with the body that is still to be read."""
+        if not boundary.attempt(self._follow, result, default=False):
+            self._call.end("ok")
+
+    def _refused(self, error: BaseException) -> bool:
+        refused = self._dialect.refused(self._call, error)
+        if refused:
+            self.options, self._asks = self._given, False
+        return refused
+
+    def _follow(self, result: object) -> bool:
+        response = _response_of(result)
+        if response is None:
+            self._call.end("ok", functools.partial(self._dialect.read, result))
+        elif response.is_closed:
+            self._call.end("ok", functools.partial(self._dialect.read_json, response.content))
+        else:
+            events = self._streams and "json" not in response.headers.get("content-type", "")
+            watcher = self._dialect.watcher(events=events, hiding=self._asks)
+            Tap(response, watcher, self._call)
+        return True
+
+    def _parse(self, post_parser: Callable[[object], object], parsed: object) -> object:
+        self._parsed = parsed
+        return post_parser(parsed)
+
+
+def _response_of(result: object) -> Any | None:
+    """Return the HTTP response inside a stream or a raw response; None for a parsed body."""
+    fields = getattr(result, "__dict__", {})
+    for name in ("http_response", "response"):
+        if name in fields:
+            return fields[name]
+    return result if hasattr(type(result), "iter_raw") else None

@@ -1,0 +1,107 @@
+"""Watches the body of an HTTP response on its way to the caller, and tells when it has ended.
+
+A response that is read piece by piece can end in five ways: read to its end, broken off by the
+server, by a timeout, by the caller, or forgotten. Each of them passes through the response object,
+whether the caller iterates an SDK's stream, one of its helpers or the raw bytes. So the tap sits
+there: on the few public methods of this one response, never on httpx's class. It works for httpx
+and httpx2 alike, and takes itself off at the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from costmeter.instrumentation.clients.outcome import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from costmeter.instrumentation.clients.call import Call
+    from costmeter.instrumentation.clients.reading import Watcher
+
+_TAPPED: Final = ("iter_bytes", "aiter_bytes", "close", "aclose")
+
+
+class Tap:
+    """Feeds a watcher with a response's decoded bytes, and ends the call when they end."""
+
+    def __init__(self, response: Any, watcher: Watcher, call: Call) -> None:
+        """Put the tap on a response, sync or async, that was not read yet."""
+        self._response = response
+        self._watcher = watcher
+        self._call = call
+        self._reading = False  # a close that comes while we read is the transport's own
+        for name in _TAPPED:
+            setattr(response, name, getattr(self, name))
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Stand in for ``Response.iter_bytes``."""
+        chunks = type(self._response).iter_bytes(self._response, chunk_size)
+        try:
+            while True:
+                self._reading = True
+                chunk = next(chunks, None)
+                self._reading = False
+                if chunk is None:
+                    break
+                if seen := self._watcher.feed(chunk):
+                    yield seen
+            if rest := self._watcher.flush():
+                yield rest
+        except BaseException as error:
+            self._end(_broken_off(error))
+            raise
+        self._end("incomplete")
+
+    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Stand in for ``Response.aiter_bytes``."""
+        chunks = type(self._response).aiter_bytes(self._response, chunk_size)
+        try:
+            while True:
+                self._reading = True
+                chunk = await anext(chunks, None)
+                self._reading = False
+                if chunk is None:
+                    break
+                if seen := self._watcher.feed(chunk):
+                    yield seen
+            if rest := self._watcher.flush():
+                yield rest
+        except BaseException as error:
+            self._end(_broken_off(error))
+            raise
+        self._end("incomplete")
+
+    def close(self) -> None:
+        """Stand in for ``Response.close``."""
+        try:
+            type(self._response).close(self._response)
+        finally:
+            self._closed()
+
+    async def aclose(self) -> None:
+        """Stand in for ``Response.aclose``."""
+        try:
+            await type(self._response).aclose(self._response)
+        finally:
+            self._closed()
+
+    def __del__(self) -> None:
+        """Count a response that was dropped, neither read nor closed."""
+        self._end("cancelled")
+
+    def _closed(self) -> None:
+        if not self._reading:
+            self._end("cancelled")
+
+    def _end(self, status: str) -> None:
+        """End the call, as ``ok`` where the body told that it was complete."""
+        for name in _TAPPED:
+            self._response.__dict__.pop(name, None)
+        self._call.end("ok" if self._watcher.complete else status, self._watcher.reading)
+
+
+def _broken_off(error: BaseException) -> str:
+    """Return the status of a body that an error ended: a server that hangs up is no news."""
+    status = status_of(error)
+    return status if status in ("cancelled", "timeout") else "incomplete"

@@ -1,0 +1,97 @@
+"""``costmeter.instrument()``: meters the SDKs that the application uses, and stops it again."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from costmeter.errors import ConfigError
+from costmeter.instrumentation.clients import CLIENTS, Patch, Settings, client_of
+from costmeter.instrumentation.clients.providers import Providers, overrides_from_environment
+from costmeter.instrumentation.on_import import OnImport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+
+_log = logging.getLogger("costmeter")
+_lock = threading.RLock()
+_on_import = OnImport()
+_metered: dict[str, Sequence[Patch]] = {}
+_settings = Settings()
+
+
+def instrument(
+    *sdks: str, providers: Mapping[str, str] | None = None, stream_usage: bool | None = None
+) -> None:
+    """Meter every call that the application makes through its providers' SDKs.
+
+    No SDK is imported for it: one that the application imports later is metered from then on, and
+    clients that exist already are metered too. To call it again is harmless, and changes the
+    settings that are given. With ``COSTMETER_DISABLED=1`` in the environment nothing happens.
+
+    Args:
+        sdks: import names of the SDKs to meter (``"openai"``); all that are known where none is
+            given.
+        providers: provider by address, for servers that stand in for a provider, or that nothing
+            is known of: ``{"http://127.0.0.1:8001": "openai"}``. An address is a host, a host and
+            port, or the beginning of a URL. It wins over ``COSTMETER_PROVIDERS`` in the
+            environment (``address=provider,address=provider``). A server that is named in neither
+            and not known counts under its host.
+        stream_usage: whether to ask for the usage of a stream where the application does not
+            (``stream_options.include_usage`` of chat completions); the chunk that answers is kept
+            from the application. True unless said otherwise; without it, such streams are counted
+            but not their tokens.
+
+    Raises:
+        ConfigError: an SDK is not one of those that can be metered, or an address is none.
+    """
+    if unknown := [sdk for sdk in sdks if sdk not in CLIENTS]:
+        allowed = ", ".join(CLIENTS)
+        raise ConfigError("instrument()", [f"{sdk!r} is not one of: {allowed}" for sdk in unknown])
+    if os.environ.get("COSTMETER_DISABLED") == "1":
+        return
+    with _lock:
+        if stream_usage is not None:
+            _settings.stream_usage = stream_usage
+        if providers is not None or not _metered:
+            overrides, problems = overrides_from_environment()
+            for problem in problems:
+                _log.warning("costmeter: %s", problem)
+            _settings.providers = Providers({**overrides, **(providers or {})})
+        for sdk in sdks or CLIENTS:
+            if sdk in _metered:
+                continue
+            if (module := sys.modules.get(sdk)) is not None:
+                _meter(sdk, module)
+            else:
+                _on_import.wait(sdk, functools.partial(_meter, sdk))
+
+
+def uninstrument(*sdks: str) -> None:
+    """Stop metering: the SDKs get back the very methods they had. All of them where none is given.
+
+    Calls that are under way are still recorded.
+    """
+    with _lock:
+        for sdk in sdks or CLIENTS:
+            _on_import.forget(sdk)
+            for patch in _metered.pop(sdk, ()):
+                patch.take()
+
+
+def _meter(sdk: str, module: ModuleType) -> None:
+    """Patch an imported SDK, or leave it alone where it is not made as it was."""
+    try:
+        patches = client_of(sdk).meter(module, _settings)
+    except (LookupError, AttributeError) as error:
+        version = getattr(module, "__version__", "of unknown version")
+        _log.warning("costmeter does not meter %s %s: %s", sdk, version, error)
+        return
+    for patch in patches:
+        patch.put()
+    _metered[sdk] = patches
