@@ -1,0 +1,334 @@
+"""The ledger: every cent once, in one transaction with how far its source has been read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from costmeter.clock import SYSTEM_CLOCK, Clock
+from costmeter.errors import LedgerError
+from costmeter.ledger import events
+from costmeter.ledger.batch import Batch
+from costmeter.ledger.events import StoredEvent
+from costmeter.ledger.file import BUSY_SECONDS, connect, create, hold, wal
+from costmeter.ledger.migrations import SCHEMA_VERSION
+from costmeter.ledger.schema import AMOUNT_COLUMNS, Cell, canonical, cell_of, identity
+from costmeter.units import quarter
+
+_ADD_TOTAL: Final = (
+    "INSERT INTO total VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+)
+_ADD_QUARTER: Final = (
+    f"INSERT INTO quarter_sum (quarter, account, {', '.join(AMOUNT_COLUMNS)}) "  # noqa: S608 our own
+    f"VALUES (?, ?, {', '.join('?' * len(AMOUNT_COLUMNS))}) ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in AMOUNT_COLUMNS)
+)
+_NO_AMOUNTS: Final = (0,) * len(AMOUNT_COLUMNS)
+
+_WAL_LIMIT_BYTES: Final = 128 << 20
+"""How far the write-ahead log may grow before a commit stops to empty it."""
+_WAL_WAIT_MS: Final = 100
+"""How long it then waits for readers to finish."""
+_BLOCKS_PRUNED_AT_ONCE: Final = 200
+
+_decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class Series(NamedTuple):
+    """A family with label values.
+
+    Attributes:
+        id: the same for the same family and labels, whoever asks; 63 bits.
+        family: name of one of ``names.LEDGER_FAMILIES``, with ``_bucket``, ``_sum`` or ``_count``
+            where that is a histogram.
+        labels: value by label name, without empty ones.
+        total: all that was ever added, in the family's integer unit.
+        shown: whether its value may be exposed, rather than 0.
+    """
+
+    id: int
+    family: str
+    labels: dict[str, str]
+    total: int
+    shown: bool
+
+
+class Ledger:
+    """A ledger to write to, from one thread at a time (``size_bytes`` from any).
+
+    Attributes:
+        path: the database file, links resolved.
+        id: a UUID that was made with the file: the label ``ledger``.
+        schema: version of the tables.
+    """
+
+    schema: Final = SCHEMA_VERSION
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None = None) -> None:
+        """Take an open ledger; :meth:`open` is the way to one."""
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._cells: dict[int, Cell | None] = {}
+        self._new: dict[int, tuple[str, str]] = {}
+        self._prices: dict[str, int] = {}
+        self._seen_version = 0
+        self._next_wal_bytes = _WAL_LIMIT_BYTES
+        with self._errors():
+            row = connection.execute("SELECT value FROM meta WHERE name = 'ledger'").fetchone()
+        if row is None:
+            raise LedgerError(f"{path}: has no id, it is damaged")
+        self.id: str = row[0]
+        self.changed()
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Clock = SYSTEM_CLOCK, exclusive: bool = True) -> Ledger:
+        """Open a ledger; the sidecar makes it, and its directory, where there is none.
+
+        Args:
+            path: the database file.
+            clock: dates a new ledger.
+            exclusive: whether this is the ledger's sidecar, of which there is one at a time.
+                Others that write (``costmeter reprice``) may do so beside it.
+
+        Raises:
+            LedgerError: the file is no ledger, is damaged, of another version or not writable (it
+                is left as it is then), or has a sidecar already.
+        """
+        path = path.resolve()
+        if path.is_dir():
+            raise LedgerError(f"{path}: a directory, a ledger is a file")
+        if not exclusive:
+            return cls._take(path, None)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(f"{path.parent}: cannot be made: {error.strerror}") from error
+        lock = hold(path)
+        try:
+            if not path.exists() or not path.stat().st_size:
+                create(path, clock)
+            return cls._take(path, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @classmethod
+    def _take(cls, path: Path, lock: int | None) -> Ledger:
+        connection = connect(path, may_migrate=lock is not None)
+        try:
+            return cls(path, connection, lock)
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the ledger; what was interned but not committed is forgotten."""
+        self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def intern(self, family: str, labels: Mapping[str, str]) -> int:
+        """Return the id of a series; the next commit writes a new one.
+
+        Args:
+            family: its family's name.
+            labels: value by label name; empty values are left out.
+
+        Raises:
+            LedgerError: the ledger has no place for its component or token type.
+        """
+        text = canonical(labels)
+        series = identity(family + text)
+        if series not in self._cells:
+            self._cells[series] = cell_of(family, labels)
+            self._new[series] = (family, text)
+        return series
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch in one durable transaction.
+
+        Raises:
+            LedgerError: nothing of it was written, and it can be committed again: the disk is
+                full, another process holds the ledger, a sum would pass 2^63 - 1, an event of its
+                corrections has a price by now.
+        """
+        with self._transaction() as connection:
+            self._add_new_series()
+            self._add_sums(batch.sums)
+            connection.executemany(
+                "UPDATE series SET shown = 1 WHERE id = ?", [(series,) for series in batch.shown]
+            )
+            connection.executemany(
+                "DELETE FROM position WHERE name = ?", [(name,) for name in batch.forget]
+            )
+            connection.executemany("REPLACE INTO position VALUES (?, ?)", batch.positions.items())
+            used = {event.price for event in batch.events}
+            used.update(correction.price for correction in batch.corrections)
+            new_prices = events.number_prices(connection, used - self._prices.keys())
+            prices = self._prices | new_prices
+            events.keep(connection, batch.events, prices)
+            events.correct(connection, batch.corrections, prices)
+        self._new.clear()
+        self._prices = prices
+        self._bound_wal()
+
+    def series(self) -> Iterator[Series]:
+        """Yield all series as they are now."""
+        with self._errors():
+            rows = self._connection.execute(
+                "SELECT id, family, labels, coalesce(amount, 0), shown "
+                "FROM series LEFT JOIN total ON series = id"
+            ).fetchall()
+        for series, family, labels, total, shown in rows:
+            yield Series(series, family, _decode_labels(labels), total, bool(shown))
+
+    def positions(self) -> dict[str, int]:
+        """Return how far each source has been read."""
+        with self._errors():
+            return dict(self._connection.execute("SELECT name, value FROM position"))
+
+    def money_by_quarter(self, start_ns: int) -> tuple[dict[int, int], dict[int, int]]:
+        """Return what was spent and what was taken back, in nano-dollars by quarter of an hour.
+
+        Args:
+            start_ns: the first instant that matters, in nanoseconds since 1970.
+        """
+        with self._errors():
+            rows = self._connection.execute(
+                "SELECT quarter, sum(spend), sum(credit) FROM quarter_sum WHERE quarter >= ? "
+                "GROUP BY quarter",
+                (quarter(start_ns),),
+            ).fetchall()
+        spend = {number: nano for number, nano, _ in rows if nano}
+        return spend, {number: nano for number, _, nano in rows if nano}
+
+    def changed(self) -> bool:
+        """Tell whether another process has committed since this was asked last."""
+        seen = self._seen_version
+        with self._errors():
+            (self._seen_version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return self._seen_version != seen
+
+    def unpriced(self) -> Iterator[StoredEvent]:
+        """Yield the events that still wait for a price; batches may be committed meanwhile."""
+        with self._errors():
+            yield from events.unpriced(self._connection)
+
+    def prune(self, before_ns: int) -> int:
+        """Delete events older than an instant that have a price; their sums stay.
+
+        Events leave by block, when the last of a block is old enough. The space is used again.
+
+        Args:
+            before_ns: the instant, in nanoseconds since 1970.
+
+        Returns:
+            How many events went.
+        """
+        pruned = 0
+        while True:
+            with self._transaction() as connection:
+                went = events.prune(connection, before_ns, _BLOCKS_PRUNED_AT_ONCE)
+            if not went:
+                return pruned
+            pruned += went
+            self._bound_wal()
+
+    def size_bytes(self) -> int:
+        """Return the size of the ledger and its write-ahead log, in bytes."""
+        return _size(self.path) + _size(wal(self.path))
+
+    # -- in a transaction ------------------------------------------------------------------------
+
+    def _add_new_series(self) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO series (id, family, labels) VALUES (?, ?, ?)",
+            [(series, family, text) for series, (family, text) in self._new.items()],
+        )
+        cells = [self._cells[series] for series in self._new]
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO account VALUES (?, ?)",
+            {cell.account: cell.labels for cell in cells if cell}.items(),
+        )
+
+    def _add_sums(self, sums: Mapping[int, Mapping[int, int]]) -> None:
+        totals: list[tuple[int, int]] = []
+        rows: dict[tuple[int, int], list[int]] = {}
+        for series, quarters in sums.items():
+            totals.append((series, sum(quarters.values())))
+            cell = self._cell(series)
+            if cell is None:
+                continue
+            for number, amount in quarters.items():
+                row = rows.get((number, cell.account))
+                if row is None:
+                    row = rows[number, cell.account] = [number, cell.account, *_NO_AMOUNTS]
+                row[2 + cell.column] += amount
+        self._connection.executemany(_ADD_TOTAL, totals)
+        self._connection.executemany(_ADD_QUARTER, rows.values())
+
+    def _cell(self, series: int) -> Cell | None:
+        try:
+            return self._cells[series]
+        except KeyError:
+            row = self._connection.execute(
+                "SELECT family, labels FROM series WHERE id = ?", (series,)
+            ).fetchone()
+        if row is None:
+            raise LedgerError(f"{self.path}: no series has the id {series}")
+        cell = self._cells[series] = cell_of(row[0], _decode_labels(row[1]))
+        return cell
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._errors():
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OverflowError as error:
+            raise LedgerError(f"{self.path}: {_TOO_LARGE}") from error
+        except sqlite3.Error as error:
+            # A sum of integers beyond 64 bits is a REAL, which a STRICT table does not take.
+            name = getattr(error, "sqlite_errorname", "")
+            overflow = name == "SQLITE_CONSTRAINT_DATATYPE"
+            raise LedgerError(f"{self.path}: {_TOO_LARGE if overflow else error}") from error
+        except msgspec.DecodeError as error:
+            raise LedgerError(f"{self.path}: damaged: {error}") from error
+
+    def _bound_wal(self) -> None:
+        """Empty the write-ahead log where readers have kept SQLite from doing so for long."""
+        if _size(wal(self.path)) < self._next_wal_bytes:
+            return
+        with suppress(sqlite3.Error):  # the transaction stands, and the next one will tell
+            self._connection.execute(f"PRAGMA busy_timeout = {_WAL_WAIT_MS}")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+        self._next_wal_bytes = _size(wal(self.path)) + _WAL_LIMIT_BYTES
+
+
+_TOO_LARGE: Final = "a sum would pass 9,223,372,036,854,775,807, the most that a ledger can hold"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
