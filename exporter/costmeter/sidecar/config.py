@@ -32,7 +32,7 @@ _RESERVED_LABELS: Final = frozenset(
 )  # fmt: skip
 """Labels that families of ours or Prometheus itself set."""
 _SHOWN_CHARACTERS: Final = 60
-"""A wrong value is shown in its problem up to this length; whole sections are not."""
+"""A wrong value is shown with its problem up to this length; a whole section is not."""
 
 
 def _split_address(value: str) -> str:
@@ -164,7 +164,7 @@ def problems(error: ValidationError) -> list[str]:
         value = problem["input"]
         if problem["type"] == "extra_forbidden":
             message = "unknown key"
-        elif problem["type"] != "missing" and len(repr(value)) <= _SHOWN_CHARACTERS:
+        elif not isinstance(value, dict) and len(repr(value)) <= _SHOWN_CHARACTERS:
             message = f"{value!r}: {message}"
         found.append(f"{_path(problem['loc'])}: {message}")
     return found
@@ -183,7 +183,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: the key {key!r} is given twice")

@@ -90,8 +90,8 @@ class Exporter:
         pipeline = self._pipeline
         now_ns = time.time_ns()
         day, month = (self._period(window, now_ns) for window in ("day", "month"))
-        today = {tuple(row.key): row.cost_nano_usd for row in self._by_model(day)}
-        this_month = {tuple(row.key): row.cost_nano_usd for row in self._by_model(month)}
+        today = {row.key: row.cost_nano_usd for row in self._by_model(day)}
+        this_month = self._by_model(month)
         lag = self._lag()
         oldest = lag.oldest_ns
         return Status(
@@ -103,10 +103,10 @@ class Exporter:
             day=day.key,
             month=month.key,
             today_nano_usd=sum(today.values()),
-            month_nano_usd=sum(this_month.values()),
+            month_nano_usd=sum(row.cost_nano_usd for row in this_month),
             models=tuple(
-                ModelSpend(*key, today_nano_usd=today.get(key, 0), month_nano_usd=cost)
-                for key, cost in this_month.items()
+                ModelSpend(row.key[0], row.key[1], today.get(row.key, 0), row.cost_nano_usd)
+                for row in this_month
             ),
             unpriced=tuple(
                 Unpriced(provider, model, events)
@@ -196,8 +196,10 @@ class Exporter:
         yield _single(names.CATALOGUE_TIMESTAMP, prices.confirmed_ns / NANO)
         refreshes = {"success": 0, "failure": 0, **pipeline.refreshes}
         yield _counted(names.CATALOGUE_REFRESHES, refreshes)
-        yield Gauges(names.COLLECTOR_DURATION, [((name,), each.seconds) for name, each in collectors])
-        yield Gauges(names.COLLECTOR_SUCCESS, [((name,), each.success) for name, each in collectors])
+        seconds: Samples = [((name,), each.seconds) for name, each in collectors]
+        success: Samples = [((name,), each.success) for name, each in collectors]
+        yield Gauges(names.COLLECTOR_DURATION, seconds)
+        yield Gauges(names.COLLECTOR_SUCCESS, success)
         yield _single(names.SCRAPES, self._scrapes)
         yield _single(names.SCRAPE_DURATION, self._scrape_seconds)
         yield _single(names.CONFIG_RELOAD_SUCCESS, pipeline.reload_succeeded)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Template
@@ -22,6 +22,11 @@ from costmeter.units import NANO, nano_to_usd
 REFRESH_SECONDS: Final = 15
 MAX_MODELS: Final = 50
 """Models that the table has; what the others cost stands in its last row."""
+MAX_LISTED: Final = 10
+"""Models without a price, or reasons of rejection, that are listed."""
+LAG_SECONDS: Final = 60
+PRICE_AGE_SECONDS: Final = 86_400
+"""Lag of the journal and age of the prices that stand out, in seconds."""
 
 _HERE: Final = Path(__file__)
 _PAGE: Final = _HERE.with_suffix(".html").read_text("utf-8")
@@ -42,23 +47,25 @@ class Html(str):
 
 def draw(status: Status) -> str:
     """Return the page."""
-    cents = _cents(status)
+    decimals = _decimals(status)
     return _html(
         _PAGE,
         refresh=REFRESH_SECONDS,
         style=Html(_STYLE),
         state=status.state,
         problems=_problems(status.problems),
-        today=_usd(status.today_nano_usd, cents),
+        today=_usd(status.today_nano_usd, decimals),
         today_exact=_exact(status.today_nano_usd),
         day=_long_date(status.day),
-        month_spend=_usd(status.month_nano_usd, cents),
+        month_spend=_usd(status.month_nano_usd, decimals),
         month_exact=_exact(status.month_nano_usd),
         month=_long_date(status.month),
-        models=_models(status, cents),
+        models=_models(status, decimals),
         facts=_join(_facts(status)),
         now=_instant(status),
         timezone=status.timezone,
+        version=status.version,
+        ledger=status.ledger,
     )
 
 
@@ -83,7 +90,7 @@ def _problems(problems: Sequence[str]) -> Html:
     )
 
 
-def _models(status: Status, cents: int) -> Html:
+def _models(status: Status, decimals: int) -> Html:
     if not status.models:
         return _html('<p class="none">Nothing was spent in $month yet.</p>',
                      month=_long_date(status.month))  # fmt: skip
@@ -91,14 +98,14 @@ def _models(status: Status, cents: int) -> Html:
         status.models, key=lambda each: (-each.month_nano_usd, each.provider, each.model)
     )
     shown, others = models[:MAX_MODELS], models[MAX_MODELS:]
-    rows = [_row(each, status.month_nano_usd, cents) for each in shown]
+    rows = [_row(each, status.month_nano_usd, decimals) for each in shown]
     if others:
         rest = ModelSpend(
             "", f"{len(others)} more",
             sum(each.today_nano_usd for each in others),
             sum(each.month_nano_usd for each in others),
         )  # fmt: skip
-        rows.append(_row(rest, status.month_nano_usd, cents))
+        rows.append(_row(rest, status.month_nano_usd, decimals))
     return _html(
         '<table><thead><tr><th scope="col">Model</th><th scope="col">Today</th>'
         '<th scope="col">This month</th><th scope="col">Share</th>'
@@ -107,61 +114,54 @@ def _models(status: Status, cents: int) -> Html:
     )
 
 
-def _row(spend: ModelSpend, whole_nano_usd: int, cents: int) -> Html:
+def _row(spend: ModelSpend, whole_nano_usd: int, decimals: int) -> Html:
     share = spend.month_nano_usd / whole_nano_usd if whole_nano_usd > 0 else 0.0
     share = min(1.0, max(0.0, share))
     return _html(
         '<tr><th scope="row">$model<span class="provider">$provider</span></th>'
         '<td title="$today_exact">$today</td><td title="$month_exact">$month</td>'
         '<td>$percent</td><td class="share"><svg aria-hidden="true"><rect width="$width" '
-        'height="100%"/></svg></td></tr>',
+        'height="100%" rx="4"/></svg></td></tr>',
         model=spend.model or "(no model)",
         provider=spend.provider,
-        today=_usd(spend.today_nano_usd, cents),
+        today=_usd(spend.today_nano_usd, decimals),
         today_exact=_exact(spend.today_nano_usd),
-        month=_usd(spend.month_nano_usd, cents),
+        month=_usd(spend.month_nano_usd, decimals),
         month_exact=_exact(spend.month_nano_usd),
-        percent=f"{share:.1%}",
+        percent="<0.1%" if 0 < share < 0.001 else f"{share:.1%}",
         width=f"{share:.2%}",
     )
 
 
 def _facts(status: Status) -> Iterator[Html]:
     lag = status.lag_seconds
-    writers = _count(status.writers, "writer")
-    yield _fact("Events in the ledger", f"{status.events:,}")
+    behind = "all read" if lag is None else f"{_span(lag)} behind ({_bytes(status.lag_bytes)})"
+    yield _fact("Events in the ledger", f"{status.events:,} ({_bytes(status.ledger_bytes)})")
     yield _fact(
         "Journal",
-        f"{writers}, all read"
-        if lag is None
-        else f"{writers}, {_duration(lag)} behind ({_bytes(status.lag_bytes)})",
-        attention=lag is not None and lag > 60,
+        f"{_count(status.writers, 'writer')}, {behind}",
+        attention=lag is not None and lag > LAG_SECONDS,
     )
-    unpriced = sum(each.events for each in status.unpriced)
-    names = ", ".join(
-        f"{each.provider}/{each.model} ({each.events:,})"
-        for each in sorted(status.unpriced, key=lambda each: -each.events)[:MAX_MODELS]
-    )
-    yield _fact("Events without a price", names if unpriced else "none", attention=unpriced > 0)
     if status.catalogue is None:
         yield _fact("Prices", "not loaded", attention=True)
     else:
         age = (status.now_ns - status.catalogue.confirmed_ns) / NANO
-        confirmed = f"confirmed {_duration(age)} ago"
-        yield _fact("Prices", f"{status.catalogue.version}, {status.catalogue.origin}, {confirmed}")
-    yield _fact(
-        "Dropped by applications",
-        f"{status.dropped:,}" if status.dropped else "none",
-        attention=status.dropped > 0,
-    )
-    reasons = {reason: count for reason, count in sorted(status.rejected.items()) if count}
-    yield _fact(
-        "Rejected",
-        ", ".join(f"{reason} ({count:,})" for reason, count in reasons.items()) or "none",
-        attention=bool(reasons),
-    )
-    yield _fact("Ledger", f"{status.ledger} ({_bytes(status.ledger_bytes)})")
-    yield _fact("Version", status.version)
+        catalogue = f"{status.catalogue.version}, {status.catalogue.origin}"
+        text = f"{catalogue}, confirmed {_span(age)} ago"
+        yield _fact("Prices", text, attention=age > PRICE_AGE_SECONDS)
+    unpriced = {f"{each.provider}/{each.model}": each.events for each in status.unpriced}
+    yield _counts("Events without a price", unpriced)
+    yield _counts("Rejected events", status.rejected)
+    dropped = f"{status.dropped:,}" if status.dropped else "none"
+    yield _fact("Dropped by applications", dropped, attention=status.dropped > 0)
+
+
+def _counts(name: str, counts: Mapping[str, int]) -> Html:
+    some = sorted(((-count, what) for what, count in counts.items() if count))
+    listed = [f"{what} ({-count:,})" for count, what in some[:MAX_LISTED]]
+    if len(some) > MAX_LISTED:
+        listed.append(f"and {len(some) - MAX_LISTED} more")
+    return _fact(name, ", ".join(listed) or "none", attention=bool(some))
 
 
 def _fact(name: str, value: str, *, attention: bool = False) -> Html:
@@ -173,12 +173,15 @@ def _fact(name: str, value: str, *, attention: bool = False) -> Html:
     )
 
 
-def _cents(status: Status) -> int:
-    """Return how many decimals amounts are shown with, the same for all so that they line up."""
-    return 2 if max(status.month_nano_usd, status.today_nano_usd) >= 10 * NANO else 4
+def _decimals(status: Status) -> int:
+    """Return how many decimals all amounts are shown with, so that they line up."""
+    return 4 if 0 < abs(status.month_nano_usd) < 10 * NANO else 2
 
 
 def _usd(nano: int, decimals: int) -> str:
+    least = 10 ** (9 - decimals)
+    if 0 < nano < least:
+        return f"<{_usd(least, decimals)}"
     sign = "\N{MINUS SIGN}" if nano < 0 else ""
     return f"{sign}${nano_to_usd(abs(nano)):,.{decimals}f}"
 
@@ -204,7 +207,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _duration(seconds: float) -> str:
+def _span(seconds: float) -> str:
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * length:
             return _count(int(seconds // length), unit)

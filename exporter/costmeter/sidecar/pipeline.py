@@ -7,6 +7,7 @@ each source was read. A commit that fails is tried again as it stands; nothing i
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -248,7 +249,7 @@ class Pipeline:
             self.ledger.commit(batch)
         except LedgerError as error:
             if self._waiting is None:
-                log.error("%s; trying again every %g s, nothing is lost", error, RETRY_SECONDS)
+                log.warning("%s; trying again every %g s, nothing is lost", error, RETRY_SECONDS)
             self._waiting = turn
             self._report("ledger", began, str(error))
             return False
@@ -303,10 +304,8 @@ class Pipeline:
             self.counts.rejected["torn"] += chunk.torn
         self._report("journal", began, problem)
 
-    def _take_submissions(
-        self, positions: dict[str, int]
-    ) -> list[tuple[Future[Receipt], Receipt]]:
-        receipts = []
+    def _take_submissions(self, positions: dict[str, int]) -> list[tuple[Future[Receipt], Receipt]]:
+        receipts: list[tuple[Future[Receipt], Receipt]] = []
         while True:
             try:
                 submission = self._submissions.get_nowait()
@@ -394,8 +393,12 @@ class Pipeline:
         return []
 
     def _refresh(self) -> None:
-        while not self._stopped.wait(self.config.prices.refresh.total_seconds()):
-            began = time.monotonic()
+        since = -math.inf
+        while not self._stopped.wait(1):
+            every = self.config.prices.refresh
+            if every is None or time.monotonic() - since < every.total_seconds():
+                continue
+            began = since = time.monotonic()
             succeeded = self.prices.refresh()
             self.refreshes["success" if succeeded else "failure"] += 1
             problem = "" if succeeded else "prices could not be refreshed; the last good ones stay"
