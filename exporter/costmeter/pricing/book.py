@@ -14,6 +14,7 @@ from costmeter.names import TOKEN_TYPES
 from costmeter.pricing.catalogue import Catalogue
 from costmeter.pricing.charge import Charge
 from costmeter.pricing.prices import TokenPrices, token_price
+from costmeter.pricing.providers import catalogue_id
 from costmeter.pricing.refresh import Published, fetch, keep, kept
 from costmeter.pricing.resolve import Resolved, Resolver
 from costmeter.pricing.schema import PricesConfig
@@ -97,25 +98,51 @@ class PriceBook:
         problem: why the last refresh failed; empty where it did not.
     """
 
-    def __init__(self, config: PricesConfig, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Take the configuration; use the prices that were kept, or the bundled ones."""
+    def __init__(
+        self,
+        config: PricesConfig,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        predecessor: PriceBook | None = None,
+    ) -> None:
+        """Use the prices of a predecessor, or those that were kept, or the bundled ones.
+
+        Args:
+            config: the configuration.
+            clock: tells how old prices are.
+            predecessor: the book that this one replaces when the configuration is read again.
+        """
         self._config = config
         self._clock = clock
         self._refreshing = threading.Lock()
         self._published: Published | None = None
         self.problem = ""
-        catalogue = Catalogue.bundled()
-        self.confirmed_ns = catalogue.newest_price_ns(clock.now_ns())
-        if config.cache_file is not None and config.refresh is not None:
-            published = kept(config.cache_file, config.url)
-            if published is not None:
-                try:
-                    catalogue = Catalogue.parse(published.body)
-                    self._published = published
-                    self.confirmed_ns = published.confirmed_ns
-                except PricingError as error:
-                    _log.warning("the kept prices are not used: %s", error)
+        catalogue = self._last_good(predecessor)
+        if catalogue is None:
+            catalogue = Catalogue.bundled()
+            self.confirmed_ns = catalogue.newest_price_ns(clock.now_ns())
         self._edition = _Edition(Resolver(config, catalogue))
+
+    def _last_good(self, predecessor: PriceBook | None) -> Catalogue | None:
+        """Return the catalogue that was published last, as far as this machine knows."""
+        if self._config.refresh is None:
+            return None
+        published = predecessor._published if predecessor else None
+        if predecessor and published and published.url == self._config.url:
+            self._published, self.confirmed_ns = published, published.confirmed_ns
+            return predecessor._edition.resolver.catalogue
+        if self._config.cache_file is None:
+            return None
+        published = kept(self._config.cache_file, self._config.url)
+        if published is None:
+            return None
+        try:
+            catalogue = Catalogue.parse(published.body)
+        except PricingError as error:
+            _log.warning("the kept prices are not used: %s", error)
+            return None
+        self._published, self.confirmed_ns = published, published.confirmed_ns
+        return catalogue
 
     @property
     def version(self) -> str:
@@ -180,20 +207,27 @@ class PriceBook:
         """Return the catalogue's id of a provider and a model's name, aliases followed."""
         return self._edition.resolver.canonical(provider, model)
 
-    def listed(self, at_ns: int) -> Iterator[Listed]:
-        """Yield every model with a price at an instant, ours and the catalogue's."""
+    def listed(self, at_ns: int, provider: str = "") -> Iterator[Listed]:
+        """Yield every model with a price at an instant, of one provider or of all of them."""
         resolver = self._edition.resolver
-        for provider, model in resolver.names(at_ns):
-            resolved = resolver.resolve(provider, model, "", at_ns)
-            if resolved.prices is not None:
-                above = resolved.prices.above
-                yield Listed(
-                    provider,
-                    model,
-                    _by_type(resolved.prices.tokens),
-                    above[0][0] if above else None,
-                    resolved.price,
-                )
+        wanted = catalogue_id(provider)
+        for owner, model in resolver.names(at_ns):
+            if wanted in ("", owner) and (line := self.line(owner, model, at_ns)):
+                yield line
+
+    def line(self, provider: str, model: str, at_ns: int) -> Listed | None:
+        """Return a model's line of the price list at an instant; None where there is no price."""
+        resolver = self._edition.resolver
+        resolved = resolver.resolve(provider, model, "", at_ns)
+        if resolved.prices is None:
+            return None
+        above = resolved.prices.above
+        return Listed(
+            *resolver.canonical(provider, model),
+            _by_type(resolved.prices.tokens),
+            above[0][0] if above else None,
+            resolved.price,
+        )
 
     def refresh(self) -> bool:
         """Fetch the published catalogue and use it; keep the last good one where that fails.

@@ -280,12 +280,11 @@ class PricesConfig(Section):
             raise ValueError("; ".join(problems))
         return value
 
-    @field_validator("models")
-    @classmethod
-    def _no_conflicts(cls, value: tuple[ModelPrices, ...]) -> tuple[ModelPrices, ...]:
-        if problems := conflicts(value):
+    @model_validator(mode="after")
+    def _no_conflicts(self) -> Self:
+        if problems := conflicts(self.models):
             raise ValueError("; ".join(problems))
-        return value
+        return self
 
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)

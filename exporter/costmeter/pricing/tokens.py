@@ -7,8 +7,8 @@ Reports can contradict themselves: cached and audio tokens overlap in ways that 
 providers leave cached tokens out of their input count, some libraries count wrongly. No kind ever
 becomes negative. Parts that sum to more than their whole are read so:
 
-1. Caches and media overlap, so what is too much is taken from the images, then from the audio: a
-   cached image is billed as cached.
+1. What was read from a cache may have been images or audio, so what is too much is taken from the
+   images, then from the audio, up to what was read: a cached image is billed as cached.
 2. What is then still too much is no overlap: the whole is the sum of its parts.
 3. More written for an hour than written at all counts as written; more cached audio than cached
    tokens or audio tokens counts as much as both allow.
@@ -64,17 +64,11 @@ def count(usage: Mapping[str, int]) -> tuple[int, ...]:
         writes -= hour
     text = whole - reads - cached_audio - writes - hour - audio - image
     if text < 0:
-        overlap = min(-text, image)
-        image -= overlap
-        text += overlap
-        overlap = min(-text, audio)
-        audio -= overlap
+        overlap = min(-text, reads, image + audio)
+        audio -= max(overlap - image, 0)
+        image = max(image - overlap, 0)
         text = 0
-    written = made - reasoning - spoken - drawn
-    if written < 0:
-        overlap = min(-written, reasoning)
-        reasoning -= overlap
-        written = 0
+    written = max(made - reasoning - spoken - drawn, 0)
     return (
         text, reads, cached_audio, writes, hour, written, reasoning, audio, spoken, image, drawn
     )  # fmt: skip
