@@ -17,7 +17,8 @@ from costmeter.units import QUARTER_SECONDS
 
 
 def _hour(at: datetime) -> str:
-    return at.replace(minute=0).isoformat(timespec="minutes")
+    minute = at.isoformat(timespec="minutes")
+    return f"{minute[:14]}00{minute[16:]}"
 
 
 def _week(at: datetime) -> str:
