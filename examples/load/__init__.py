@@ -1,0 +1,1 @@
+"""Load for the example service: a day's shape, speeded up."""

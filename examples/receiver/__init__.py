@@ -1,0 +1,1 @@
+"""A receiver of Alertmanager's webhooks that shows what arrives."""

@@ -1,0 +1,1 @@
+"""A service with the real OpenAI SDK, metered by costmeter."""
