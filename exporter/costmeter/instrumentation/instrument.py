@@ -53,7 +53,7 @@ def instrument(
     if unknown := [sdk for sdk in sdks if sdk not in CLIENTS]:
         allowed = ", ".join(CLIENTS)
         raise ConfigError("instrument()", [f"{sdk!r} is not one of: {allowed}" for sdk in unknown])
-    if os.environ.get("COSTMETER_DISABLED") == "1":
+    if os.environ.get("COSTMETER_DISABLED", "") not in ("", "0"):
         return
     with _lock:
         if stream_usage is not None:

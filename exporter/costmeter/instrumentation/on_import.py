@@ -53,7 +53,7 @@ class OnImport(MetaPathFinder):
         load = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            del loader.exec_module  # type: ignore[method-assign]
+            del loader.exec_module
             load(module)
             if (then := self._waiting.get(name)) is not None:
                 self.forget(name)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from costmeter.instrumentation import boundary, context, record
+import msgspec
+
+from costmeter.errors import UsageError
+from costmeter.instrumentation.boundary import Boundary, report
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
-from costmeter.usage import UsageEvent
+from costmeter.instrumentation.context import attribution, clipped
+from costmeter.journal import process
+from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_READING: Final = Boundary("reading a provider's response")
+_RECORDING: Final = Boundary("recording a metered call")
+_encode = msgspec.json.Encoder().encode
 
 
 class Call:
@@ -20,14 +29,14 @@ class Call:
     context is gone, as in a web framework that sends it on.
     """
 
-    __slots__ = ("_attributes", "_ended", "_started_ns", "model", "operation", "provider")
+    __slots__ = ("_ended", "_for", "_started_ns", "model", "operation", "provider")
 
     def __init__(self, *, operation: str, provider: str, model: str) -> None:
         """Start the clock. ``model`` is the one asked for, where no other answers."""
         self.operation = operation
         self.provider = provider
         self.model = model
-        self._attributes = context.current()
+        self._for = attribution.get()
         self._ended = False
         self._started_ns = time.monotonic_ns()
 
@@ -40,22 +49,30 @@ class Call:
             return
         self._ended = True
         duration_ns = time.monotonic_ns() - self._started_ns
-        reading = NOTHING if read is None else boundary.attempt(read, default=NOTHING)
-        boundary.attempt(self._record, status, reading, duration_ns, default=None)
+        reading = NOTHING
+        if read is not None:
+            with _READING:
+                reading = read()
+        with _RECORDING:
+            self._record(status, reading, duration_ns)
 
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
         for odd in reading.odd:
-            boundary.note(f"{self.provider}: {odd}")
-        record.write(
-            UsageEvent(
-                time_ns=time.time_ns(),
-                operation=self.operation,
-                provider=self.provider,
-                model=reading.model or self.model,
-                attributes=self._attributes,
-                usage=reading.usage or {},
-                duration_ns=duration_ns,
-                status=status if reading.status == "ok" else reading.status,
-                service_tier=reading.service_tier,
+            report(_READING.doing, UsageError(f"{self.provider}: {odd}"))
+        # A usage event, field by field: see costmeter.usage.UsageEvent.
+        payload = _encode(
+            (
+                time.time_ns(),
+                self.operation,
+                clipped(self.provider, MAX_NAME_LENGTH),
+                clipped(reading.model or self.model, MAX_VALUE_LENGTH),
+                self._for.encoded,
+                reading.usage or {},
+                1,
+                1,
+                min(duration_ns, MAX_DURATION_NS),
+                status if reading.status == "ok" else reading.status,
+                clipped(reading.service_tier, MAX_NAME_LENGTH),
             )
         )
+        process.journal.write(payload)

@@ -46,7 +46,7 @@ class OpenAI:
         self._azure = (module.AzureOpenAI, module.AsyncAzureOpenAI)
         self._settings = settings
         self._known: WeakKeyDictionary[Any, tuple[Any, Providers, str]] = WeakKeyDictionary()
-        self._unasked: set[str] = set()
+        self._unasked: set[str] = set()  # addresses of servers that know no stream_options
 
     def start(self, client: Any, options: Any) -> Call | None:
         """Return the call that a client is about to make; None where it is not metered."""
@@ -60,12 +60,12 @@ class OpenAI:
             model=model if isinstance(model, str) else "",
         )
 
-    def asking(self, call: Call, options: Any) -> Any | None:
+    def asking(self, client: Any, options: Any) -> Any | None:
         """Return options that ask for a stream's usage too; None where they stay as they are."""
         if (
             not self._settings.stream_usage
             or options.url not in _USAGE_ON_REQUEST
-            or call.provider in self._unasked
+            or (self._unasked and str(client.base_url) in self._unasked)
         ):
             return None
         chosen = _given(options, "stream_options")
@@ -81,13 +81,13 @@ class OpenAI:
             return None
         return asking
 
-    def refused(self, call: Call, error: BaseException) -> bool:
+    def refused(self, client: Any, error: BaseException) -> bool:
         """Return whether a server refused the question for usage, and do not ask it again."""
         if getattr(error, "status_code", None) not in (400, 422):
             return False
         if "stream_options" not in f"{error} {getattr(error, 'body', '')}":
             return False
-        self._unasked.add(call.provider)
+        self._unasked.add(str(client.base_url))
         return True
 
     def read(self, body: object) -> Reading:

@@ -13,7 +13,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from costmeter.instrumentation import boundary
+from costmeter.instrumentation.boundary import Boundary
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.tap import Tap
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 _POSITIONAL: Final = ("self", "cast_to", "options")
+_BEGINNING: Final = Boundary("beginning to meter a call")
+_ENDING: Final = Boundary("metering what a call returned")
 
 
 class Dialect(Protocol):
@@ -32,10 +34,10 @@ class Dialect(Protocol):
     def start(self, client: Any, options: Any) -> Call | None:
         """Return the call that a client is about to make; None where it is not metered."""
 
-    def asking(self, call: Call, options: Any) -> Any | None:
+    def asking(self, client: Any, options: Any) -> Any | None:
         """Return options that ask for a stream's usage too; None where they stay as they are."""
 
-    def refused(self, call: Call, error: BaseException) -> bool:
+    def refused(self, client: Any, error: BaseException) -> bool:
         """Return whether a server refused the question for usage, and do not ask it again."""
 
     def read(self, body: object) -> Reading:
@@ -82,7 +84,9 @@ class Seam:
     def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
-            attempt = boundary.attempt(self._begin, client, options, named, default=None)
+            attempt = None
+            with _BEGINNING:
+                attempt = self._begin(client, options, named)
             if attempt is None:
                 return original(client, cast_to, options, *args, **named)
             while True:
@@ -100,7 +104,9 @@ class Seam:
     def _async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
-            attempt = boundary.attempt(self._begin, client, options, named, default=None)
+            attempt = None
+            with _BEGINNING:
+                attempt = self._begin(client, options, named)
             if attempt is None:
                 return await original(client, cast_to, options, *args, **named)
             while True:
@@ -120,21 +126,33 @@ class Seam:
         call = dialect.start(client, options) if dialect else None
         if dialect is None or call is None:
             return None
-        return _Attempt(dialect, call, options, streams=bool(named.get("stream")))
+        return _Attempt(dialect, call, client, options, streams=bool(named.get("stream")))
 
 
 class _Attempt:
     """One metered pass through ``request``: what is sent, and what came of it."""
 
-    __slots__ = ("_asks", "_call", "_dialect", "_given", "_parsed", "_streams", "options")
+    __slots__ = (
+        "_asks",
+        "_call",
+        "_client",
+        "_dialect",
+        "_given",
+        "_parsed",
+        "_streams",
+        "options",
+    )
 
-    def __init__(self, dialect: Dialect, call: Call, options: Any, *, streams: bool) -> None:
+    def __init__(
+        self, dialect: Dialect, call: Call, client: Any, options: Any, *, streams: bool
+    ) -> None:
         self._dialect = dialect
         self._call = call
+        self._client = client
         self._given = options
         self._streams = streams
         self._parsed: object = None
-        asking = dialect.asking(call, options) if streams else None
+        asking = dialect.asking(client, options) if streams else None
         self._asks = asking is not None
         self.options = options if asking is None else asking
         if callable(options.post_parser):
@@ -144,8 +162,10 @@ class _Attempt:
 
     def failed(self, error: BaseException) -> bool:
         """End the call, unless it may still pass without our question: then return True."""
-        if self._asks and boundary.attempt(self._refused, error, default=False):
-            return True
+        if self._asks:
+            with _ENDING:
+                if self._refused(error):
+                    return True
         if self._parsed is None:
             self._call.end(status_of(error))
         else:
@@ -154,16 +174,18 @@ class _Attempt:
 
     def returned(self, result: object) -> None:
         """End the call, or let it end with the body that is still to be read."""
-        if not boundary.attempt(self._follow, result, default=False):
-            self._call.end("ok")
+        with _ENDING:
+            self._follow(result)
+            return
+        self._call.end("ok")
 
     def _refused(self, error: BaseException) -> bool:
-        refused = self._dialect.refused(self._call, error)
+        refused = self._dialect.refused(self._client, error)
         if refused:
             self.options, self._asks = self._given, False
         return refused
 
-    def _follow(self, result: object) -> bool:
+    def _follow(self, result: object) -> None:
         response = _response_of(result)
         if response is None:
             self._call.end("ok", functools.partial(self._dialect.read, result))
@@ -173,7 +195,6 @@ class _Attempt:
             events = self._streams and "json" not in response.headers.get("content-type", "")
             watcher = self._dialect.watcher(events=events, hiding=self._asks)
             Tap(response, watcher, self._call)
-        return True
 
     def _parse(self, post_parser: Callable[[object], object], parsed: object) -> object:
         self._parsed = parsed
