@@ -11,9 +11,10 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
@@ -21,7 +22,7 @@ import msgspec
 
 from costmeter.budgets.spending import Spending
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.errors import ConfigError, CostmeterError, LedgerError
+from costmeter.errors import ConfigError, CostmeterError, JournalError, LedgerError
 from costmeter.journal.reader import JournalReader
 from costmeter.ledger.accounting import Accountant, Counts
 from costmeter.ledger.batch import Batch
@@ -123,7 +124,7 @@ class Pipeline:
         )
         self.spending = Spending(config.timezone)
         self._positions = self.ledger.positions()
-        self.readers = [JournalReader(path, self._positions) for path in config.journal]
+        self.readers = [_reader(path, self._positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
         self.readings: list[Reading] = []
         self.counts = Counts()
@@ -203,6 +204,11 @@ class Pipeline:
         self._wake.set()
 
     @property
+    def alive(self) -> bool:
+        """Whether the pipeline's thread runs; it ends by :meth:`stop`, or by a fault of ours."""
+        return self._thread.is_alive()
+
+    @property
     def drained(self) -> bool:
         """Whether all that was read is committed, published and scraped."""
         return self._drained.is_set()
@@ -214,6 +220,7 @@ class Pipeline:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._refuse_waiting()
         self.ledger.close()
 
     # -- the pipeline's thread -----------------------------------------------------------------
@@ -236,13 +243,13 @@ class Pipeline:
                     self._drained.set()
             self._wake.wait(IDLE_SECONDS if self._waiting is None else RETRY_SECONDS)
         self._turn(read_journals=False)
-        self._refuse_waiting()
 
     def _turn(self, *, read_journals: bool) -> bool:
         """Take what there is into the ledger; return whether there was anything."""
         turn = self._waiting or self._collect(read_journals=read_journals)
         batch = turn.batch
         if not (batch.sums or batch.positions or batch.forget or batch.events or batch.shown):
+            self._answer(turn)
             return False
         began = time.monotonic()
         try:
@@ -280,8 +287,7 @@ class Pipeline:
         self.publisher.publish(turn.batch)
         for reader in self.readers:
             self._forget.extend(reader.release())
-        for receipt, answer in turn.receipts:
-            receipt.set_result(answer)
+        self._answer(turn)
 
     def _read_journals(self, positions: dict[str, int]) -> None:
         began = time.monotonic()
@@ -301,7 +307,8 @@ class Pipeline:
             self.read["journal"] += len(chunk.payloads)
             self.dropped += chunk.dropped
             self.spared += chunk.errors
-            self.counts.rejected["torn"] += chunk.torn
+            if chunk.torn:
+                self.counts.rejected["torn"] += chunk.torn
         self._report("journal", began, problem)
 
     def _take_submissions(self, positions: dict[str, int]) -> list[tuple[Future[Receipt], Receipt]]:
@@ -346,6 +353,11 @@ class Pipeline:
         began, self._scrape_began_ns = self._scrape_began_ns, None
         if began is not None:
             self.publisher.scraped(began)
+
+    @staticmethod
+    def _answer(turn: _Turn) -> None:
+        for receipt, answer in turn.receipts:
+            receipt.set_result(answer)
 
     def _refuse_waiting(self) -> None:
         stopped = UnavailableError("the exporter stopped before the batch was committed")
@@ -440,3 +452,12 @@ class Pipeline:
         collector.seconds = time.monotonic() - began
         collector.success = not problem
         collector.problem = problem
+
+
+def _reader(directory: Path, positions: Mapping[str, int]) -> JournalReader:
+    """Return the reader of a journal, whose directory is made where there is none."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"journal {directory}: cannot be made: {error.strerror}") from error
+    return JournalReader(directory, positions)

@@ -7,11 +7,13 @@ import contextlib
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import uvicorn
 
-from costmeter.errors import ConfigError
+from costmeter.errors import ConfigError, CostmeterError
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exporter import Exporter
@@ -19,6 +21,8 @@ from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.web import WebConfig
 
 log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.1
 
 
 class _Server(uvicorn.Server):
@@ -43,6 +47,7 @@ def serve(load: Callable[[], Config], web: WebConfig) -> None:
     Raises:
         ConfigError: the configuration is wrong, or the address cannot be listened on.
         LedgerError: the ledger cannot be used.
+        CostmeterError: the exporter ended without having been told to.
     """
     config = load()
     with _listen(config.listen) as listener:
@@ -86,18 +91,23 @@ async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) ->
     )
     _announce(listener, web)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await asyncio.wait(
-        [serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED
-    )
-    if not serving.done():
-        pipeline.drain()
-        timeout = config.drain_timeout.total_seconds()
-        log.info("stopping: waiting for the last scrape, at most %g s", timeout)
-        deadline = loop.time() + timeout
-        while not (pipeline.drained or server.should_exit) and loop.time() < deadline:
-            await asyncio.sleep(0.05)
-        server.should_exit = True
+    while not (stop.is_set() or serving.done()) and pipeline.alive:
+        await asyncio.sleep(_POLL_SECONDS)
+    if stop.is_set():
+        await _drain(pipeline, server)
+    server.should_exit = True
     await serving
+    if not stop.is_set():
+        raise CostmeterError("the exporter ended by itself; what it had not committed stays unread")
+
+
+async def _drain(pipeline: Pipeline, server: uvicorn.Server) -> None:
+    timeout = pipeline.config.drain_timeout.total_seconds()
+    log.info("stopping: waiting for the last scrape, at most %g s", timeout)
+    pipeline.drain()
+    deadline = time.monotonic() + timeout
+    while not (pipeline.drained or server.should_exit) and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _listen(address: str) -> socket.socket:
