@@ -6,6 +6,7 @@ import json
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -73,8 +74,10 @@ def estimate(
         typer.echo("component,usd")
         typer.echo("\n".join(f"{name},{usd:f}" for name, usd in rows))
     else:
-        table = Table("component", "USD", caption=found.price)
+        table = Table("component", "USD", box=SIMPLE)
         table.columns[1].justify = "right"
         for name, usd in rows:
             table.add_row(name, f"{usd:f}")
-        Console().print(table)
+        console = Console()
+        console.print(table)
+        console.print(f"by {found.price}", highlight=False)

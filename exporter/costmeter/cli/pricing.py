@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -80,23 +82,32 @@ def find(book: PriceBook, provider: str, model: str, at_ns: int) -> list[Listed]
 
 
 def _table(lines: Sequence[Listed]) -> None:
-    types = [kind for kind in TOKEN_TYPES if any(kind in line.usd_per_million for line in lines)]
-    table = Table("provider", "model", *(kind.replace("_", " ") for kind in types), "price")
-    for column in table.columns[2:-1]:
-        column.justify = "right"
-    for line in lines:
-        table.add_row(line.provider, line.model, *(_cell(line, kind) for kind in types), line.price)
+    types = [kind for kind in TOKEN_TYPES if any(_cell(line, kind) for line in lines)]
+    table = Table("provider", "model", *(kind.replace("_", " ") for kind in types), box=SIMPLE)
+    table.columns[1].overflow = "fold"
+    for column in table.columns[2:]:
+        column.justify, column.no_wrap = "right", True
+    sources = [re.split("[ :]", line.price)[0] for line in lines]
+    if len(set(sources)) > 1:
+        table.add_column("from")
+    for line, source in zip(lines, sources, strict=True):
+        cells = [line.provider, line.model, *(_cell(line, kind) for kind in types), source]
+        table.add_row(*cells[: len(table.columns)])
     console = Console()
     console.print(table)
+    note = "USD per million tokens" + (f", from {sources[0]}" if len(set(sources)) == 1 else "")
     if any(line.long_context_above for line in lines):
-        console.print("* more for requests with longer input", highlight=False)
+        note += "; + more where the input is long"
+    console.print(note, highlight=False)
 
 
 def _cell(line: Listed, kind: str) -> str:
+    """Return a price as it is shown; nothing where it is no other than that of its direction."""
     price = line.usd_per_million.get(kind)
-    if price is None:
+    parent = {"reasoning": "output", "cache_read": "input", "cache_write": "input"}.get(kind)
+    if price is None or (parent and price == line.usd_per_million.get(parent)):
         return ""
-    return f"{price.normalize():f}{'*' if line.long_context_above else ''}"
+    return f"{price.normalize():f}{'+' if line.long_context_above else ''}"
 
 
 def _json(lines: Sequence[Listed]) -> None:

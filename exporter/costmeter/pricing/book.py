@@ -13,7 +13,7 @@ from costmeter.errors import PricingError
 from costmeter.names import TOKEN_TYPES
 from costmeter.pricing.catalogue import Catalogue
 from costmeter.pricing.charge import Charge
-from costmeter.pricing.prices import TokenPrices, token_price
+from costmeter.pricing.prices import Prices, TokenPrices, token_price
 from costmeter.pricing.providers import catalogue_id
 from costmeter.pricing.refresh import Published, fetch, keep, kept
 from costmeter.pricing.resolve import Resolved, Resolver
@@ -209,25 +209,17 @@ class PriceBook:
 
     def listed(self, at_ns: int, provider: str = "") -> Iterator[Listed]:
         """Yield every model with a price at an instant, of one provider or of all of them."""
-        resolver = self._edition.resolver
         wanted = catalogue_id(provider)
-        for owner, model in resolver.names(at_ns):
-            if wanted in ("", owner) and (line := self.line(owner, model, at_ns)):
-                yield line
+        for owner, model, resolved in self._edition.resolver.listed(at_ns):
+            if wanted in ("", owner):
+                yield _line(owner, model, resolved)
 
     def line(self, provider: str, model: str, at_ns: int) -> Listed | None:
         """Return a model's line of the price list at an instant; None where there is no price."""
-        resolver = self._edition.resolver
-        resolved = resolver.resolve(provider, model, "", at_ns)
+        resolved = self._edition.resolver.resolve(provider, model, "", at_ns)
         if resolved.prices is None:
             return None
-        above = resolved.prices.above
-        return Listed(
-            *resolver.canonical(provider, model),
-            _by_type(resolved.prices.tokens),
-            above[0][0] if above else None,
-            resolved.price,
-        )
+        return _line(*self.canonical(provider, model), resolved)
 
     def refresh(self) -> bool:
         """Fetch the published catalogue and use it; keep the last good one where that fails.
@@ -271,6 +263,12 @@ class PriceBook:
         self.confirmed_ns = now_ns
         if self._config.cache_file is not None:
             keep(self._config.cache_file, published)
+
+
+def _line(provider: str, model: str, resolved: Resolved) -> Listed:
+    prices = resolved.prices or Prices()
+    above = prices.above[0][0] if prices.above else None
+    return Listed(provider, model, _by_type(prices.tokens), above, resolved.price)
 
 
 def _by_type(tokens: TokenPrices) -> dict[str, Decimal]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
@@ -134,20 +134,22 @@ class Catalogue:
                 return Model(owner.id, info, any(info is own for own in owner.models))
         return None
 
-    def quote(self, model: Model, tier: str, time_ns: int) -> Quote:
+    def quote(self, model: Model, tier: str, time_ns: int, *, flat: bool = False) -> Quote:
         """Return a model's prices at an instant.
 
         Args:
             model: the model.
             tier: the service tier in small letters, or empty for the standard one.
             time_ns: nanoseconds since 1970.
+            flat: whether to leave windows of the day out.
         """
         at = _instant(time_ns)
-        start_ns, end_ns = _validity(model.info, time_ns)
-        standard = model.info.get_prices(at)
+        info = _without_windows(model.info) if flat else model.info
+        start_ns, end_ns = _validity(info, time_ns)
+        standard = info.get_prices(at)
         if not tier or not model.variants:
             return Quote(_prices(standard), start_ns, end_ns, not tier)
-        special = _special(model.info, tier, at, standard)
+        special = _special(info, tier, at, standard)
         return Quote(_prices(special or standard), start_ns, end_ns, special is not None)
 
     def models(self) -> Iterator[Model]:
@@ -179,6 +181,13 @@ class Catalogue:
                     raise PricingError(f"{model.name}: {error}") from error
         if not priced:
             raise PricingError("the published prices name no model with a price")
+
+
+def _without_windows(info: ModelInfo) -> ModelInfo:
+    if isinstance(info.prices, ModelPrice):
+        return info
+    prices = [one for one in info.prices if not isinstance(one.constraint, TimeOfDateConstraint)]
+    return replace(info, prices=prices or info.prices)
 
 
 def _special(info: ModelInfo, tier: str, at: datetime, standard: ModelPrice) -> ModelPrice | None:

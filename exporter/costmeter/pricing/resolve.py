@@ -15,12 +15,12 @@ general one in ``costmeter.yml``, the usual one. A tier without any of them has 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
-from costmeter.pricing.catalogue import Catalogue
+from costmeter.pricing.catalogue import Catalogue, Model
 from costmeter.pricing.own import OwnPrices
 from costmeter.pricing.own_data import own_data
 from costmeter.pricing.prices import Prices
@@ -95,27 +95,53 @@ class Resolver:
         if entry := search.find(self._corrections):
             multiplier = self._multiplier(owner, tier, multipliers)
             return search.entry(entry, "costmeter", tier, multiplier)
-        if found := self.catalogue.find(owner, (*names, *map(_undated, names))):
-            multiplier = self._configured(owner, tier, multipliers)
-            quote = self.catalogue.quote(found, "" if multiplier else tier, time_ns)
-            search.narrow(quote.start_ns, quote.end_ns)
-            if quote.prices is not None:
-                price = f"genai-prices {self.catalogue.version}:{found.name}"
-                if multiplier is None and quote.published:
-                    return search.result(quote.prices, _ONE, f"{price} {tier}".rstrip())
-                multiplier = self._multiplier(owner, tier, multipliers)
-                return search.result(quote.prices, multiplier, price + _suffix(tier, multiplier))
+        found = self.catalogue.find(owner, (*names, *map(_undated, names)))
+        if found and (resolved := self._from_catalogue(found, search, tier, multipliers)):
+            return resolved
         if entry := search.find(self._additions):
             multiplier = self._multiplier(owner, tier, multipliers)
             return search.entry(entry, "costmeter", tier, multiplier)
         return search.result(None, _ONE, "")
 
-    def names(self, time_ns: int) -> list[tuple[str, str]]:
-        """Return provider and model of every price list, own entries first, each once."""
-        own = (self._overrides, self._corrections, self._additions)
-        names = [entry.key for entries in own for entry in entries.entries(time_ns)]
-        names += [(model.provider, model.info.id.lower()) for model in self.catalogue.models()]
-        return list(dict.fromkeys(names))
+    def listed(self, time_ns: int) -> Iterator[tuple[str, str, Resolved]]:
+        """Yield provider, model and standard prices of all that has a price at an instant.
+
+        Models of the catalogue stand under its own names for them, which are not always names that
+        the provider knows (``regional.anthropic.claude-opus-5`` for all of Bedrock's regions).
+        """
+        seen = set()
+        for own in (self._overrides, self._corrections, self._additions):
+            for entry in own.entries(time_ns):
+                owner, name = entry.key
+                resolved = self.resolve(owner, name, "", time_ns)
+                if resolved.prices and entry.key not in seen:
+                    seen.add(entry.key)
+                    yield owner, name, resolved
+        for model in self.catalogue.models():
+            key = model.provider, model.info.id.lower()
+            if key not in seen:
+                search = _Search(model.provider, (key[1],), time_ns)
+                resolved_or_none = self._from_catalogue(model, search, "", _NOTHING)
+                if resolved_or_none:
+                    yield *key, resolved_or_none
+
+    def _from_catalogue(
+        self, model: Model, search: _Search, tier: str, multipliers: Mapping[str, Decimal]
+    ) -> Resolved | None:
+        """Return a catalogue model's prices; None where it has none that usage can be priced by."""
+        multiplier = self._configured(model.provider, tier, multipliers)
+        flat = search.flat(model.info.id.lower())
+        quote = self.catalogue.quote(
+            model, "" if multiplier is not None else tier, search.time_ns, flat=flat
+        )
+        search.narrow(quote.start_ns, quote.end_ns)
+        if quote.prices is None:
+            return None
+        price = f"genai-prices {self.catalogue.version}:{model.name}"
+        if multiplier is None and quote.published:
+            return search.result(quote.prices, _ONE, f"{price} {tier}")
+        multiplier = self._multiplier(model.provider, tier, multipliers)
+        return search.result(quote.prices, multiplier, price + _suffix(tier, multiplier))
 
     def _owner(self, provider: str) -> str:
         owner = catalogue_id(provider)
@@ -160,7 +186,7 @@ class _Search:
     def __init__(self, owner: str, names: tuple[str, ...], time_ns: int) -> None:
         self._owner = owner
         self._names = names
-        self._time_ns = time_ns
+        self.time_ns = time_ns
         self._start_ns = 0
         self._end_ns = FOREVER_NS
 
@@ -169,9 +195,15 @@ class _Search:
         self._end_ns = min(self._end_ns, end_ns)
 
     def find(self, entries: OwnPrices) -> ModelPrices | None:
-        found = entries.find(self._owner, self._names, self._time_ns)
+        found = entries.find(self._owner, self._names, self.time_ns)
         self.narrow(found.start_ns, found.end_ns)
         return found.entry
+
+    def flat(self, model: str) -> bool:
+        """Tell whether a catalogue model's windows of the day do not hold now."""
+        flat, start_ns, end_ns = own_data().is_flat(self._owner, (model,), self.time_ns)
+        self.narrow(start_ns, end_ns)
+        return flat
 
     def entry(
         self, entry: ModelPrices, label: str, tier: str, multiplier: Decimal | None
