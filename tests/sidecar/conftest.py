@@ -93,7 +93,9 @@ def pipeline() -> FakePipeline:
 async def serving(app: ASGIApp, **options: object) -> AsyncIterator[str]:
     """Serve an application on a free port of the loopback; yields its host and port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, lifespan="off", log_config=None, server_header=False, **options)
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, server_header=False, **options
+        )
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -9,6 +9,7 @@ without an operation is a ``chat``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -35,7 +36,7 @@ MAX_PROBLEMS: Final = 100
 MAX_INTEGER: Final = 2**63 - 1
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode  # a float would round money
 
 Check = Callable[[Any, str], Any]
 """Takes a field's value and path, returns the value as UsageEvent has it or raises
@@ -75,6 +76,8 @@ def parse(body: bytes, *, max_events: int, now_ns: int) -> SubmittedBatch:
         document = _decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidBatchError([f"the body is no JSON: {error}"]) from None
+    except InvalidOperation:
+        raise InvalidBatchError(["the body: a number in it is out of range"]) from None
     if not isinstance(document, dict):
         raise InvalidBatchError([f"the body: {_shown(document)} is not an object"])
     given = document.get("events")
@@ -152,8 +155,13 @@ def _refuse(path: str, value: object, reason: str) -> InvalidBatchError:
 
 
 def _shown(value: object) -> str:
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
+    """Return a value as JSON has it, shortened; of what is nested, only what it is."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _text(longest: int, *, empty: bool = True) -> Check:
