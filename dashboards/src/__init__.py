@@ -1,0 +1,1 @@
+"""Makes costmeter's Grafana dashboards: ``python -m dashboards.src`` writes them all."""

@@ -1,0 +1,32 @@
+"""The overview: what do we spend, on what, is it changing, and are the figures whole?"""
+
+from __future__ import annotations
+
+from dashboards.src import variables
+from dashboards.src.overview import calendar, chosen, health, resources, usage
+from dashboards.src.page import page
+
+from costmeter import names
+
+
+def overview() -> str:
+    """Return the dashboard's JSON."""
+    return page(
+        "overview",
+        "costmeter / Overview",
+        "What AI costs: how much, on what, is it changing, and are the figures whole?",
+        [
+            variables.datasource(),
+            variables.job(),
+            *(variables.dimension(label) for label in names.DIMENSIONS),
+            variables.grouping(),
+            variables.comparison(),
+        ],
+        [
+            calendar.section(),
+            chosen.section(),
+            usage.section(),
+            resources.section(),
+            health.section(),
+        ],
+    )

@@ -1,0 +1,108 @@
+"""Spend of the chosen time and labels: how much, on what, and what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.src import colours, panels, queries, units
+from dashboards.src.page import Line, Section
+from dashboards.src.panels import AUTO, Column, Levels, Query
+from dashboards.src.queries import BY, CALLS, FAILED, PAID, TOKENS, by, gained, total
+
+NET = "Money spent in the chosen time, less what came back"
+
+
+def section() -> Section:
+    """Return the section."""
+    labels = ("model", "feature", "team"), ("provider", "endpoint", "component")
+    return Section(
+        "The chosen time and labels",
+        [
+            Line(3, [(4, figure) for figure in _figures()]),
+            Line(9, [(16, _over_time()), (8, _changes())]),
+            *(Line(7, [(8, _amounts(label)) for label in line]) for line in labels),
+        ],
+    )
+
+
+def _figures() -> tuple[Any, ...]:
+    calls, failed, tokens, paid = (gained(what) for what in (CALLS, FAILED, TOKENS, PAID))
+    per = "compute, storage and network are left out"
+    return (
+        panels.figure("Spend", f"{NET}.", total(queries.spend()), units.USD),
+        panels.figure(
+            "Spend, compared",
+            "Spend of the chosen time against the same hours before, as 'Compare with' has it.",
+            f"sum({queries.spend()}) / (sum({queries.spend(ago='$ago')}) > 0) - 1",
+            units.CHANGE,
+            levels=Levels(look=0.25),
+            nothing="Nothing before",
+        ),
+        panels.figure(
+            "Calls",
+            "Calls of providers' APIs in the chosen time, failed ones included.",
+            total(calls),
+            units.COUNT,
+        ),
+        panels.figure(
+            "Calls failed",
+            "Share of the calls of the chosen time that did not end well.",
+            f"({total(failed)}) / (sum({calls}) > 0)",
+            units.SHARE,
+            levels=Levels(look=0.02, act=0.1),
+            nothing="No calls",
+        ),
+        panels.figure(
+            "Cost of a call",
+            f"Spend of the chosen time by call; {per}.",
+            f"sum({paid}) / (sum({calls}) > 0)",
+            units.USD_SMALL,
+            nothing="No calls",
+        ),
+        panels.figure(
+            "Cost of 1,000 tokens",
+            f"Spend of the chosen time by 1,000 tokens of any type; {per}.",
+            f"1000 * sum({paid}) / (sum({tokens}) > 0)",
+            units.USD_SMALL,
+            nothing="No tokens",
+        ),
+    )
+
+
+def _over_time() -> Any:
+    largest, rest = queries.top(
+        BY, queries.spend_ahead(), ranked_by=queries.spend(at=" @ end()"), count=queries.STACKED
+    )
+    return panels.bars(
+        f"Spend over time by {BY}",
+        "Money spent in the time that each bar spans, less what came back; the last bar holds what"
+        f" has come so far. The {queries.STACKED} dearest of the chosen time, and all others.",
+        [Query(largest, AUTO), Query(f"{rest} or vector(0)", queries.REST)],
+        units.USD_AXIS,
+        fixed={queries.REST: colours.REST},
+        beside=True,
+    )
+
+
+def _changes() -> Any:
+    return panels.rows(
+        f"What changed most by {BY}",
+        "Spend of the chosen time less spend of the same hours before, as 'Compare with' has it:"
+        " the largest rises and falls.",
+        [
+            Column("Change", queries.change(BY, "$ago"), units.USD_CHANGE),
+            Column("Before", by(BY, queries.spend(ago="$ago")), units.USD),
+        ],
+        most=queries.TOP,
+        nothing="Nothing before",
+    )
+
+
+def _amounts(label: str) -> Any:
+    return panels.amounts(
+        f"Spend by {label}",
+        f"{NET}, by {label}: the largest, and all others. They add up to the figure 'Spend'.",
+        queries.top(label, queries.spend()),
+        label,
+        units.USD,
+    )

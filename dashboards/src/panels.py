@@ -1,0 +1,375 @@
+"""Panels in the one design of all dashboards.
+
+Each builder takes a title, what the panel tells and what it leaves out (its description), a unit
+and queries; everything else is decided here. No panel can be made without a description or a unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dashboards.src import colours
+from dashboards.src.queries import REST
+from dashboards.src.variables import DATASOURCE
+from grafana_foundation_sdk.builders import barchart, bargauge, common, stat, table, timeseries
+from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.models import common as options
+from grafana_foundation_sdk.models.dashboard import (
+    DataTransformerConfig,
+    DynamicConfigValue,
+    FieldColorModeId,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dashboards.src.units import Unit
+
+NO_DATA: Final = "No usage yet"
+"""What a panel says that has nothing to show."""
+
+AUTO: Final = "__auto"
+"""The legend of series with one label: its value, whatever the label."""
+
+BARS: Final = 96
+"""Bars of a chart at most: quarters of an hour in a day."""
+MEANS: Final = 48
+"""Points of a line of means at most: fewer, so that each is a mean of many."""
+
+
+FARTHEST: Final = "farthest"
+"""A field that a table sorts by and does not show."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """PromQL and how its series are called: a text, where ``{{label}}`` is the label's value."""
+
+    expr: str
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: one query whose values it shows."""
+
+    title: str
+    expr: str
+    unit: Unit
+    bar: bool = False
+    """Whether a value, a share of 1, is drawn as a bar as well."""
+    words: Mapping[str, str] | None = None
+    """What stands in place of certain values."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """From which values on a state wants to be looked at, or acted upon."""
+
+    look: float | None = None
+    act: float | None = None
+    above: bool = False
+    """Whether the values themselves are still fine, and only those above them are not."""
+
+    def thresholds(self) -> ThresholdsConfig:
+        """Return them as Grafana has them."""
+        steps = [Threshold(value=None, color=colours.FINE)]
+        more = 1e-9 if self.above else 0.0
+        if self.look is not None:
+            steps.append(Threshold(value=self.look + more, color=colours.LOOK))
+        if self.act is not None:
+            steps.append(Threshold(value=self.act + more, color=colours.ACT))
+        return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+PLAIN: Final = Levels()
+
+
+def figure(
+    title: str,
+    text: str,
+    expr: str,
+    unit: Unit,
+    *,
+    levels: Levels = PLAIN,
+    words: Mapping[str, str] | None = None,
+    nothing: str = NO_DATA,
+    trend: bool = False,
+) -> stat.Panel:
+    """Return a single figure.
+
+    Args:
+        title: what it is.
+        text: the description.
+        expr: PromQL with one result.
+        unit: its unit.
+        levels: from which values on it is coloured.
+        words: what stands in place of certain values.
+        nothing: what it says where there is no result.
+        trend: whether its course over the range is drawn behind it.
+    """
+    query = Dataquery().expr(expr).ref_id("A").datasource(DATASOURCE)
+    panel = (
+        stat.Panel()
+        .graph_mode(options.BigValueGraphMode.AREA if trend else options.BigValueGraphMode.NONE)
+        .color_mode(options.BigValueColorMode.VALUE)
+        .justify_mode(options.BigValueJustifyMode.CENTER)
+        .text_mode(options.BigValueTextMode.VALUE)
+        .text(common.VizTextDisplayOptions().value_size(26))
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(""))
+        .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .thresholds(levels.thresholds())
+        .with_target(query.range() if trend else query.instant())
+        .max_data_points(BARS)
+    )
+    if words:
+        panel.mappings([_words(words)])
+    return _framed(panel, title, text, unit, nothing)
+
+
+def amounts(
+    title: str,
+    text: str,
+    queries: Sequence[str],
+    label: str,
+    unit: Unit,
+    *,
+    nothing: str = NO_DATA,
+) -> bargauge.Panel:
+    """Return what a label's values amount to, largest first: a bar and a figure for each."""
+    panel = (
+        bargauge.Panel()
+        .orientation(options.VizOrientation.HORIZONTAL)
+        .display_mode(options.BarGaugeDisplayMode.BASIC)
+        .value_mode(options.BarGaugeValueMode.TEXT)
+        .name_placement(options.BarGaugeNamePlacement.LEFT)
+        .show_unfilled(False)
+        .sizing(options.BarGaugeSizing.MANUAL)
+        .min_viz_height(16)
+        .max_viz_height(22)
+        .text(common.VizTextDisplayOptions().title_size(12).value_size(12))
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(""))
+        .color_scheme(FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colours.MONEY))
+        .min(0)
+    )
+    for place, (expr, legend) in enumerate(zip(queries, (f"{{{{{label}}}}}", REST), strict=False)):
+        panel.with_target(_target(place, Query(expr, legend)).instant())
+    return _framed(panel, title, text, unit, nothing)
+
+
+def bars(
+    title: str,
+    text: str,
+    queries: Sequence[Query],
+    unit: Unit,
+    *,
+    fixed: Mapping[str, str] | None = None,
+    beside: bool = False,
+) -> timeseries.Panel:
+    """Return stacked bars over time, each for what fell into the time that it spans.
+
+    Args:
+        title: what they are.
+        text: the description.
+        queries: PromQL for the time that begins at each bar (:func:`queries.gained_ahead`).
+        unit: of the amounts.
+        fixed: the colour of each series where the series are always the same; where they are not,
+            a name has the same colour in every chart.
+        beside: whether the names stand at the right rather than below.
+    """
+    return (
+        _chart(title, text, queries, unit, fixed, beside=beside)
+        .draw_style(options.GraphDrawStyle.BARS)
+        .bar_alignment(options.BarAlignment.AFTER)
+        .bar_width_factor(0.9)
+        .line_width(0)
+        .fill_opacity(90)
+        .stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
+        .max_data_points(BARS)
+        .interval("1m")
+    )
+
+
+def lines(
+    title: str,
+    text: str,
+    queries: Sequence[Query],
+    unit: Unit,
+    *,
+    fixed: Mapping[str, str] | None = None,
+    nothing: str = NO_DATA,
+    points: int | None = None,
+) -> timeseries.Panel:
+    """Return lines over time, of so many points at most."""
+    panel = (
+        _chart(title, text, queries, unit, fixed, nothing=nothing)
+        .draw_style(options.GraphDrawStyle.LINE)
+        .line_width(2)
+        .fill_opacity(0)
+        .show_points(options.VisibilityMode.AUTO)
+        .interval("1m")
+    )
+    return panel.max_data_points(points) if points else panel
+
+
+def rows(
+    title: str,
+    text: str,
+    columns: Sequence[Column],
+    *,
+    nothing: str = NO_DATA,
+    named: Mapping[str, str] | None = None,
+    most: int | None = None,
+) -> table.Panel:
+    """Return a table with a row for each set of labels, the largest of the first column first.
+
+    Args:
+        title: what it is.
+        text: the description.
+        columns: queries whose series have the same labels.
+        nothing: what it says where it is empty.
+        named: labels in their order, with the titles of their columns.
+        most: shows so many rows at most, those whose first column is farthest from 0.
+    """
+    panel = (
+        table.Panel()
+        .cell_height(options.TableCellHeight.SM)
+        .sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(True)])
+    )
+    for place, column in enumerate(columns):
+        panel.with_target(
+            _target(place, Query(column.expr)).instant().format(PromQueryFormat.TABLE)
+        )
+    values = {_value(place, columns): column.title for place, column in enumerate(columns)}
+    order = {name: place for place, name in enumerate([*(named or {}), *values])}
+    shown = DataTransformerConfig(id_val="organize", options={
+        "excludeByName": {"Time": True, FARTHEST: True},
+        "indexByName": order if named else {},
+        "renameByName": {**(named or {}), **values},
+    })  # fmt: skip
+    farthest = _farthest(_value(0, columns), most) if most else []
+    panel.transformations([DataTransformerConfig(id_val="merge", options={}), *farthest, shown])
+    for column in columns:
+        panel.override_by_name(column.title, _cells(column))
+    return _framed(panel, title, text, columns[0].unit, nothing)
+
+
+def periods(title: str, text: str, expr: str, unit: Unit, label: str) -> barchart.Panel:
+    """Return a bar for each value of a label, in the label's own order."""
+    panel = (
+        barchart.Panel()
+        .x_field(label)
+        .orientation(options.VizOrientation.VERTICAL)
+        .show_value(options.VisibilityMode.NEVER)
+        .x_tick_label_spacing(100)
+        .fill_opacity(90)
+        .line_width(0)
+        .legend(common.VizLegendOptions().show_legend(False))
+        .color_scheme(FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colours.MONEY))
+        .with_target(_target(0, Query(expr)).instant().format(PromQueryFormat.TABLE))
+        .transformations([
+            DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}}),
+            DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": label}]}),
+        ])
+        .min(0)
+    )  # fmt: skip
+    return _framed(panel, title, text, unit)
+
+
+def _chart(
+    title: str,
+    text: str,
+    queries: Sequence[Query],
+    unit: Unit,
+    fixed: Mapping[str, str] | None,
+    *,
+    beside: bool = False,
+    nothing: str = NO_DATA,
+) -> timeseries.Panel:
+    where = options.LegendPlacement.RIGHT if beside else options.LegendPlacement.BOTTOM
+    panel = (
+        timeseries.Panel()
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(options.LegendDisplayMode.LIST)
+            .placement(where)
+            .show_legend(True)
+        )
+        .tooltip(
+            common.VizTooltipOptions()
+            .mode(options.TooltipDisplayMode.MULTI)
+            .sort(options.SortOrder.DESCENDING)
+            .hide_zeros(True)
+        )
+        .color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .axis_soft_min(0)
+        .axis_border_show(False)
+    )
+    for place, query in enumerate(queries):
+        panel.with_target(_target(place, query).range())
+    for name, colour in (fixed or {}).items():
+        panel.override_by_name(
+            name, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})]
+        )
+    return _framed(panel, title, text, unit, nothing)
+
+
+def _value(place: int, columns: Sequence[Column]) -> str:
+    """Return what Grafana calls the values of a query in a table."""
+    return f"Value #{chr(ord('A') + place)}" if len(columns) > 1 else "Value"
+
+
+def _farthest(field: str, most: int) -> list[DataTransformerConfig]:
+    """Return what keeps the rows whose field is farthest from 0."""
+    absolute = {
+        "mode": "unary",
+        "unary": {"operator": "abs", "fieldName": field},
+        "alias": FARTHEST,
+    }
+    return [
+        DataTransformerConfig(id_val="calculateField", options=absolute),
+        DataTransformerConfig(
+            id_val="sortBy", options={"sort": [{"field": FARTHEST, "desc": True}]}
+        ),
+        DataTransformerConfig(id_val="limit", options={"limitField": most}),
+    ]
+
+
+def _cells(column: Column) -> list[DynamicConfigValue]:
+    """Return how a column's cells look."""
+    looks = [DynamicConfigValue("unit", column.unit.id), DynamicConfigValue("noValue", "\u2013")]
+    if column.unit.decimals is not None:
+        looks.append(DynamicConfigValue("decimals", column.unit.decimals))
+    if column.bar:
+        gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        looks += [
+            DynamicConfigValue("custom.cellOptions", gauge),
+            DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colours.MONEY}),
+            DynamicConfigValue("min", 0),
+            DynamicConfigValue("max", 1),
+        ]
+    if column.words:
+        looks.append(DynamicConfigValue("mappings", [_words(column.words)]))
+    return looks
+
+
+def _words(words: Mapping[str, str]) -> ValueMap:
+    return ValueMap(options={value: ValueMappingResult(text=word) for value, word in words.items()})
+
+
+def _target(place: int, query: Query) -> Dataquery:
+    target = Dataquery().expr(query.expr).ref_id(chr(ord("A") + place)).datasource(DATASOURCE)
+    return target.legend_format(query.legend) if query.legend else target
+
+
+def _framed(panel: Any, title: str, text: str, unit: Unit, nothing: str = NO_DATA) -> Any:
+    """Give a panel what every panel has."""
+    panel.title(title).description(text).datasource(DATASOURCE).unit(unit.id).no_value(nothing)
+    return panel if unit.decimals is None else panel.decimals(unit.decimals)

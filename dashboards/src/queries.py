@@ -1,0 +1,154 @@
+"""PromQL: what was spent and used, exactly.
+
+Counters of the ledger start at 0, are shown as 0 first and never reset, so what a range holds is
+the value at its end less the value at its start. ``increase()`` would extrapolate: off by a sixth
+where labels come and go. Three cases need care, and :func:`gained` has them all:
+
+- a ledger that is gone by the end of the range counts with its last value;
+- a gap at the start (a restart, a failed scrape) is bridged with the last value before it;
+- a series that is new in the range, or a ledger at a new address, counts from its first value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from costmeter import names
+
+if TYPE_CHECKING:
+    from costmeter.names import Family
+
+BRIDGED: Final = "6h"
+"""The longest gap at a range's start that is bridged; the recording rules remember as long."""
+TOP: Final = 8
+"""How many values of a label a list tells apart; the rest is added up."""
+STACKED: Final = 6
+"""How many values of a label a chart tells apart: as many as have a colour of their own."""
+REST: Final = "all others"
+NOBODY: Final = "(none)"
+"""Stands for a label that was not set."""
+CREDIT: Final = "credit"
+"""Stands among the components for money that came back."""
+BY: Final = "$by"
+"""The label that is chosen to split by."""
+
+
+def series(family: Family, *matchers: str, name: str = "") -> str:
+    """Return a selector of a family, narrowed by those of the dashboard's choices that it has.
+
+    Args:
+        family: the family.
+        matchers: more of them, such as ``status="ok"``.
+        name: a sample's name where it is not the family's, as with histograms.
+    """
+    chosen = ['job=~"$job"']
+    chosen += [f'{label}=~"${label}"' for label in names.DIMENSIONS if label in family.labels]
+    return f"{name or family.name}{{{', '.join([*chosen, *matchers])}}}"
+
+
+CALLS: Final = series(names.API_CALLS)
+FAILED: Final = series(names.API_CALLS, 'status!="ok"')
+TOKENS: Final = series(names.TOKENS)
+PAID: Final = series(names.SPEND, 'component!~"compute|storage|network"')
+"""What is paid by the call or the token."""
+
+
+def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "") -> str:
+    """Return by how much each series rose within the ``window`` that ends now.
+
+    Args:
+        selector: counters of the ledger.
+        window: a duration.
+        ago: how long before now the window ends.
+        at: another time than each time of a range, such as `` @ end()``.
+    """
+    end = f"{at} offset {ago}" if ago else at
+    return (
+        f"(last_over_time({selector}[{window}]{end})"
+        f" - (last_over_time({selector}[{BRIDGED}]{at} offset {ago}{window})"
+        f" or min_over_time({selector}[{window}]{end})))"
+    )
+
+
+def gained_ahead(selector: str, window: str = "$__interval") -> str:
+    """Return by how much each series rose within the ``window`` that begins now.
+
+    For bars: each stands where its time begins, and the last holds what has come so far.
+    """
+    return (
+        f"(last_over_time({selector}[{window}] offset -{window})"
+        f" - (last_over_time({selector}[{BRIDGED}])"
+        f" or min_over_time({selector}[{window}] offset -{window})))"
+    )
+
+
+def spend(ago: str = "", at: str = "") -> str:
+    """Return money spent within the range less what came back, by series: see :func:`gained`.
+
+    Spend has a ``component`` and credit gets one of its own, so that both can stand in one vector
+    and every sum of it is net.
+    """
+    spent, back = (gained(series(family), ago=ago, at=at) for family in (names.SPEND, names.CREDIT))
+    return f"({spent} or {_as_component(back)})"
+
+
+def spend_ahead() -> str:
+    """Return money spent within the interval that begins now less what came back, by series."""
+    spent, back = (gained_ahead(series(family)) for family in (names.SPEND, names.CREDIT))
+    return f"({spent} or {_as_component(back)})"
+
+
+def total(vector: str) -> str:
+    """Return the sum of a vector; 0 where there is nothing to add up."""
+    return f"sum({vector}) or vector(0)"
+
+
+def by(label: str, vector: str) -> str:
+    """Return a vector summed by a label."""
+    return _named(label, f"sum by ({label}) ({vector})")
+
+
+def ratio(label: str, part: str, whole: str) -> str:
+    """Return one vector by another, both summed by a label; nothing where the whole is 0."""
+    return _named(label, f"sum by ({label}) ({part}) / (sum by ({label}) ({whole}) > 0)")
+
+
+def top(label: str, vector: str, ranked_by: str = "", count: int = TOP) -> tuple[str, str]:
+    """Return the largest sums by a label, and the sum of all others: nothing where there are none.
+
+    Args:
+        label: what to sum by.
+        vector: what to sum.
+        ranked_by: what ranks, where it is not the vector itself. Over a range it has to be the
+            same at all times, or a series is now among the largest and now among the rest.
+        count: how many are told apart.
+    """
+    sums = f"sum by ({label}) ({vector})"
+    ranks = f"topk({count}, sum by ({label}) ({ranked_by or vector}))"
+    largest = f"{sums} and on ({label}) {ranks}" if ranked_by else ranks
+    return _named(label, largest), f"sum({sums} unless on ({label}) {ranks})"
+
+
+def change(label: str, ago: str) -> str:
+    """Return spend of the range less spend of the same hours ``ago``, by a label.
+
+    What is in only one of the two counts as 0 in the other. Nothing where nobody metered then:
+    unknown is not zero.
+    """
+    both = f"{_at('now', spend())} or {_at('then', f'-{spend(ago=ago)}')}"
+    metered = f"count(last_over_time({series(names.SPEND)}[{BRIDGED}] offset {ago}))"
+    return f"{by(label, both)} and on () {metered}"
+
+
+def _named(label: str, vector: str) -> str:
+    """Return a vector that says so where a label was not set."""
+    return f'label_replace({vector}, "{label}", "{NOBODY}", "{label}", "")'
+
+
+def _at(when: str, vector: str) -> str:
+    """Return a vector that can stand beside another one of the same labels."""
+    return f'label_replace({vector}, "when", "{when}", "", "")'
+
+
+def _as_component(credit: str) -> str:
+    return f'label_replace(-{credit}, "component", "{CREDIT}", "", "")'

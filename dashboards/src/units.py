@@ -1,0 +1,33 @@
+"""Units and decimals: an amount is written in one way wherever it stands."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Unit(NamedTuple):
+    """A unit of Grafana's and how many digits follow the point; None leaves it to the value."""
+
+    id: str
+    decimals: int | None = None
+
+
+USD: Final = Unit("currency:financial:$", 2)
+"""US dollars to the cent: ``$1,234.50``."""
+USD_SMALL: Final = Unit("currency:financial:$", 5)
+"""US dollars of a single call or of 1,000 tokens: ``$0.00042``."""
+USD_CHANGE: Final = Unit("currencyUSD", 2)
+"""More or less US dollars: ``-$12.50``."""
+USD_AXIS: Final = Unit("currencyUSD")
+"""US dollars on an axis, as many decimals as its ticks need."""
+SHARE: Final = Unit("percentunit", 1)
+"""A share of 1, shown in percent."""
+CHANGE: Final = Unit("percentunit", 0)
+"""A rise or fall as a share of what was."""
+COUNT: Final = Unit("short")
+"""A count, shortened from a thousand on: ``12.3 K``."""
+WHOLE: Final = Unit("none", 0)
+"""A small count, written out."""
+TO_CHECK: Final = Unit("suffix: to check", 0)
+BYTES: Final = Unit("bytes", 1)
+SECONDS: Final = Unit("s", 0)

@@ -1,0 +1,105 @@
+"""The choices at the top of a dashboard."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana_foundation_sdk.builders.dashboard import (
+    CustomVariable,
+    DatasourceVariable,
+    QueryVariable,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DataSourceRef,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+from costmeter import names
+
+DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
+ALL: Final = VariableOption(selected=True, text=["All"], value=["$__all"])
+
+WITHOUT_LABEL: Final = ".*"
+"""What "All" matches: also the series that a label was never set on, or sums would be short."""
+
+
+def datasource() -> DatasourceVariable:
+    """Return the choice of a Prometheus; whoever imports the dashboard is asked for it."""
+    return (
+        DatasourceVariable("datasource")
+        .label("Data source")
+        .description("The Prometheus that scrapes costmeter")
+        .type("prometheus")
+        .current(VariableOption(text="default", value="default"))
+    )
+
+
+def job() -> QueryVariable:
+    """Return the choice of scrape jobs: environments, where each has a job of its own."""
+    return _labels("job", names.BUILD_INFO.name, "Job", "Scrape jobs of costmeter").all_value(".+")
+
+
+def dimension(label: str) -> QueryVariable:
+    """Return the choice of one of the labels that spend is attributed to.
+
+    Models are those of the chosen providers; every other choice is independent.
+    """
+    chosen = 'job=~"$job"' + (', provider=~"$provider"' if label == "model" else "")
+    metric = f"{names.SPEND.name}{{{chosen}}}"
+    text = f"Only what was spent by {label}; All includes what has no {label}"
+    return _labels(label, metric, label.capitalize(), text).all_value(WITHOUT_LABEL)
+
+
+def grouping() -> CustomVariable:
+    """Return the choice of what to tell apart: one of the dimensions, or the component."""
+    return _custom(
+        "by",
+        "Split by",
+        "What charts and tables tell apart",
+        {label.capitalize(): label for label in ("model", "feature", "team", "endpoint")}
+        | {"Provider": "provider"},
+    )
+
+
+def comparison() -> CustomVariable:
+    """Return the choice of the past that the present is compared with: the same hours then."""
+    return _custom(
+        "ago",
+        "Compare with",
+        "The same hours, so long before",
+        {"a week before": "1w", "a day before": "1d", "4 weeks before": "4w"},
+    )
+
+
+def _labels(label: str, metric: str, title: str, description: str) -> QueryVariable:
+    query = f"label_values({metric}, {label})"
+    return (
+        QueryVariable(label)
+        .label(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .query({"qryType": 1, "query": query, "refId": label})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+        .multi(True)
+        .include_all(True)
+        .current(ALL)
+    )
+
+
+def _custom(name: str, title: str, description: str, values: dict[str, str]) -> CustomVariable:
+    options = [
+        VariableOption(selected=place == 0, text=text, value=value)
+        for place, (text, value) in enumerate(values.items())
+    ]
+    return (
+        CustomVariable(name)
+        .label(title)
+        .description(description)
+        .values(", ".join(f"{text} : {value}" for text, value in values.items()))
+        .options(options)
+        .current(options[0])
+        .allow_custom_value(False)
+    )

@@ -1,0 +1,311 @@
+"""A made-up company's month, for looking at the dashboards: ``python -m tests.dashboards.demo``.
+
+Writes 31 days of the past into a database, starts a Prometheus over it and goes on living in real
+time until interrupted. Everything but the time of day is the same on every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import random
+import signal
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.dashboards.exposed import TARGET, Meter, Past, Target
+from tests.dashboards.server import Prometheus
+
+from costmeter import names
+from costmeter.units import GIB, NANO
+
+DAY = 86_400
+LEDGER = "0193a1f0-5a7e-7c1e-9d55-2f0c1f4c9a10"
+RULES = sorted(Path("prometheus/rules").glob("*.yml"))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Calls of one kind: how many at the busiest minute, what each uses, and what that costs."""
+
+    provider: str
+    model: str
+    endpoint: str
+    feature: str
+    team: str
+    calls: float
+    tokens: tuple[int, int, int, int]
+    """Uncached input, cache reads, output without reasoning, reasoning: tokens per call."""
+    usd_per_million: tuple[str, str, str]
+    """Input, cache reads, output."""
+    growth: float = 0.0
+    """How much more on the last day than 31 days before, as a share."""
+    started: int = 32
+    """Days before the last on which it began."""
+
+    def labels(self) -> dict[str, str]:
+        """Return what its spend is attributed to."""
+        return {key: getattr(self, key) for key in names.DIMENSIONS}
+
+    def costs(self) -> dict[str, int]:
+        """Return nano-dollars per call by component."""
+        fresh, cached, output, reasoning = self.tokens
+        into, read, out = (int(float(price) * 1000) for price in self.usd_per_million)
+        return {
+            "input": fresh * into, "cache_read": cached * read,
+            "output": output * out, "reasoning": reasoning * out,
+        }  # fmt: skip
+
+
+FLOWS = (
+    Flow("openai", "gpt-4o", "/v1/chat", "assistant", "support", 9, (1900, 800, 420, 0),
+         ("2.5", "1.25", "10")),
+    Flow("openai", "gpt-4o-mini", "/v1/chat", "assistant", "support", 40, (1500, 600, 300, 0),
+         ("0.15", "0.075", "0.6")),
+    Flow("openai", "gpt-4o-mini", "/v1/classify", "routing", "platform", 70, (500, 0, 12, 0),
+         ("0.15", "0.075", "0.6")),
+    Flow("openai", "gpt-5", "/v1/agent", "agent", "research", 3, (5200, 3900, 700, 1400),
+         ("1.25", "0.125", "10"), 1.5),
+    Flow("openai", "text-embedding-3-small", "/v1/index", "search", "search", 160,
+         (800, 0, 0, 0), ("0.02", "0.02", "0")),
+    Flow("anthropic", "claude-sonnet-4", "/v1/agent", "agent", "research", 5,
+         (3100, 5200, 620, 0), ("3", "0.3", "15"), 0.6),
+    Flow("anthropic", "claude-sonnet-4", "/v1/summarise", "summarise", "search", 4,
+         (6400, 0, 350, 0), ("3", "0.3", "15")),
+    Flow("anthropic", "claude-haiku-3.5", "/v1/summarise", "summarise", "search", 18,
+         (2800, 0, 240, 0), ("0.8", "0.08", "4"), -0.5),
+    Flow("google", "gemini-2.5-flash", "/v1/extract", "extract", "platform", 26,
+         (3600, 0, 410, 150), ("0.3", "0.075", "2.5")),
+    Flow("google", "gemini-2.5-pro", "/v1/extract", "extract", "research", 2,
+         (4800, 0, 520, 900), ("1.25", "0.31", "10"), 0, 5),
+    Flow("deepseek", "deepseek-chat", "/v1/batch", "enrich", "", 12, (2200, 1500, 380, 0),
+         ("0.27", "0.07", "1.1")),
+    Flow("mistral", "mistral-large", "/v1/translate", "translate", "support", 4,
+         (1400, 0, 1300, 0), ("2", "2", "6"), 0.2, 12),
+)  # fmt: skip
+
+CREDIT = next(flow for flow in FLOWS if flow.model == "gpt-4o")
+
+
+def busy(at: int) -> float:
+    """Return how busy the company is at an instant, from nearly 0 to 1."""
+    moment = datetime.fromtimestamp(at, UTC)
+    hour = moment.hour + moment.minute / 60
+    day = 0.08 + 0.92 * max(0.0, math.sin((hour - 6.5) / 13 * math.pi)) ** 1.3 * (hour < 19.5)
+    return day * (0.35 if moment.weekday() >= 5 else 1.0)
+
+
+class Company:
+    """Everything that it spent and used since it began."""
+
+    def __init__(self, begin: int, end: int) -> None:
+        self.meter, self.now, self._end = Meter(), begin, end
+        self._spent = 0
+        self._credited = 0
+        self._marks: dict[tuple[str, str], tuple[int, int]] = {}
+        self._history: dict[int, int] = {}
+        for flow in FLOWS:
+            self._show(flow)
+
+    def live(self, until: int) -> None:
+        """Live on, a minute at a time, up to an instant."""
+        while self.now + 60 <= until:
+            self.now += 60
+            self._minute()
+
+    def _show(self, flow: Flow) -> None:
+        """New series are shown as 0 first."""
+        if self.now >= self._end - flow.started * DAY:
+            self._count(flow, 0, 0)
+
+    def _minute(self) -> None:
+        noise = random.Random(self.now // 60)
+        for flow in FLOWS:
+            age = self.now - (self._end - flow.started * DAY)
+            chance, luck = noise.random(), noise.random()
+            if age < 0:
+                continue
+            more = 1 + flow.growth * (1 - (self._end - self.now) / (31 * DAY))
+            spike = 4 if flow.feature == "summarise" and 0 <= self._hours_ago() - 3 < 0.5 else 1
+            rate = flow.calls * busy(self.now) * more * (0.6 + 0.8 * chance) * spike
+            calls = int(rate) + (luck < rate % 1)
+            outage = flow.provider == "openai" and 26 < self._hours_ago() < 26.6
+            failed = sum(noise.random() < (0.4 if outage else 0.008) for _ in range(calls))
+            self._count(flow, calls - failed, failed)
+        self._compute()
+        self._itself()
+        self._periods()
+
+    def _hours_ago(self) -> float:
+        return (self._end - self.now) / 3600
+
+    def _count(self, flow: Flow, calls: int, failed: int) -> None:
+        labels = flow.labels()
+        for component, nano in flow.costs().items():
+            if nano:
+                self._spend({**labels, "component": component}, nano * calls)
+        for kind, tokens in zip(
+            ("input", "cache_read", "output", "reasoning"), flow.tokens, strict=True
+        ):
+            if tokens:
+                self.meter.add(names.TOKENS, {**labels, "type": kind}, tokens * calls)
+        self.meter.add(names.API_CALLS, {**labels, "status": "ok"}, calls)
+        self.meter.add(names.API_CALLS, {**labels, "status": "rate_limited"}, failed)
+        whose = {"provider": flow.provider, "model": flow.model}
+        slow = int(0.4 * NANO + flow.tokens[2] * NANO // 90)
+        self.meter.observe(names.API_CALL_DURATION, whose, slow, calls)
+        where = {"endpoint": flow.endpoint, "provider": flow.provider}
+        self.meter.observe(names.REQUEST_COST, where, sum(flow.costs().values()), calls)
+
+    def _spend(self, labels: dict[str, str], nano: int) -> None:
+        self.meter.add(names.SPEND, labels, nano)
+        self._spent += nano
+
+    def _compute(self) -> None:
+        for resource, cores, gib, per_core, per_gib in (
+            ("api", 2.6, 5.5, "0.031", "0.0042"), ("worker", 5.2, 14.0, "0.031", "0.0042"),
+        ):  # fmt: skip
+            load = 0.15 + 0.85 * busy(self.now)
+            used = int(gib * (0.7 + 0.3 * load) * GIB)
+            of = {"resource": resource}
+            core_price, gib_price = int(float(per_core) * NANO), int(float(per_gib) * NANO)
+            # CPU_USAGE has no scale: a gauge in whole cores would be too coarse here.
+            self.meter.record(names.CPU_USAGE.name, of, int(cores * load * 1000), 1000)
+            self.meter.set(names.MEMORY_USAGE, of, used)
+            self.meter.set(names.CPU_PRICE, of, core_price)
+            self.meter.set(names.MEMORY_PRICE, of, gib_price)
+            self.meter.set(names.RESOURCE_UP, of, 1)
+            host = {"provider": "host", "component": "compute", "team": "platform"}
+            self._spend({**host, "model": "cpu"}, int(cores * load * core_price / 60))
+            self._spend({**host, "model": "memory"}, used * gib_price // GIB // 60)
+            hourly = int(cores * load * core_price) + used * gib_price // GIB
+            self.meter.record("resource:cost_usd_per_hour:sum", of, hourly, NANO)
+
+    def _itself(self) -> None:
+        meter = self.meter
+        lag = self.now // 60 * 7919 % 3
+        meter.set(names.JOURNAL_LAG_SECONDS, {}, lag)
+        meter.set(names.JOURNAL_LAG_BYTES, {}, lag * 60_000)
+        meter.set(names.JOURNAL_WRITERS, {}, 4)
+        meter.set(names.LEDGER_SIZE, {}, 40_000_000 + (self.now - self._end) // 2 + 2_000_000)
+        meter.set(names.BUILD_INFO, {"version": "0.1.0", "python": "3.11.2"}, 1)
+        meter.set(names.LEDGER_INFO, {"ledger": LEDGER, "schema": "1"}, 1)
+        meter.set(names.CATALOGUE_INFO, {"version": "0.2.3", "origin": "refreshed"}, 1)
+        meter.set(names.CATALOGUE_TIMESTAMP, {}, self.now - self.now % 1800)
+        meter.set(names.CONFIG_RELOAD_SUCCESS, {}, 1)
+        meter.add(names.EVENTS_READ, {"source": "journal"}, 250)
+        meter.add(names.EVENTS_DROPPED, {}, 0)
+        for reason in ("malformed", "too_large"):
+            meter.add(names.EVENTS_REJECTED, {"reason": reason}, 0)
+        meter.add(names.LABEL_OVERFLOW, {"label": "feature"}, 0)
+        new = {"provider": "openai", "model": "gpt-6-preview"}
+        if self._hours_ago() < 30:
+            meter.add(names.UNPRICED_EVENTS, new, int(1 < self._hours_ago() < 2))
+        if self._hours_ago() < 23:
+            credit = NANO if self._hours_ago() == 22 else 0
+            meter.add(names.CREDIT, CREDIT.labels(), credit)
+            self._credited += credit
+
+    def _periods(self) -> None:
+        """Show the built-in budget's periods, and what the rules would have recorded of them."""
+        moment = datetime.fromtimestamp(self.now, UTC)
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        monday, first = midnight - timedelta(days=moment.weekday()), midnight.replace(day=1)
+        year, week, _ = moment.isocalendar()
+        for window, key, start, end in (
+            ("day", f"{moment:%Y-%m-%d}", midnight, midnight + timedelta(days=1)),
+            ("week", f"{year}-W{week:02d}", monday, monday + timedelta(days=7)),
+            ("month", f"{moment:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1)),
+        ):
+            of = {"budget": names.ALL_SPEND, "window": window, "period": key}
+            if (window, key) not in self._marks:
+                for old in [old for old in self._marks if old[0] == window]:
+                    del self._marks[old]
+                    self._close({**of, "period": old[1]})
+                self._marks[window, key] = self._spent, self._credited
+            marks = self._marks[window, key]
+            spent, credited = self._spent - marks[0], self._credited - marks[1]
+            self.meter.set(names.BUDGET_SPEND, {**of, "ledger": LEDGER}, spent)
+            self.meter.set(names.BUDGET_CREDIT, {**of, "ledger": LEDGER}, credited)
+            self.meter.set(names.BUDGET_PERIOD_START, of, int(start.timestamp()))
+            self.meter.set(names.BUDGET_PERIOD_END, of, int(end.timestamp()))
+            self.meter.record("budget_period:cost_gross_spend:usd", of, spent, NANO)
+            self.meter.record("budget_period:cost_spend:usd", of, spent - credited, NANO)
+            self.meter.record("budget:cost_spend:usd", of, spent - credited, NANO)
+        self._hour()
+
+    def _close(self, period: dict[str, str]) -> None:
+        """Stop showing a period that is over."""
+        for family in (names.BUDGET_SPEND, names.BUDGET_CREDIT):
+            self.meter.forget(family.name, {**period, "ledger": LEDGER})
+        for family in (names.BUDGET_PERIOD_START, names.BUDGET_PERIOD_END):
+            self.meter.forget(family.name, period)
+        for rule in ("budget:cost_spend:usd", "budget_period:cost_spend:usd",
+                     "budget_period:cost_gross_spend:usd"):  # fmt: skip
+            self.meter.forget(rule, period)
+
+    def _hour(self) -> None:
+        """Record what the last hour cost, and what it cost a week before."""
+        self._history[self.now] = self._spent
+        budget = {"budget": names.ALL_SPEND}
+        for rule, ago in (("delta1h", 0), ("delta1h_usual", 7 * DAY)):
+            end, start = (self._history.get(self.now - ago - back) for back in (0, 3600))
+            if start is not None and end is not None:
+                self.meter.record(f"budget:cost_spend_usd:{rule}", budget, end - start, NANO)
+
+
+def past(company: Company, end: int, database: Path) -> None:
+    """Write a company's life up to ``end``: every 4 minutes at first, the last 8 days each minute.
+
+    A query looks back 5 minutes, so nothing falls into a gap.
+    """
+    written = Past()
+    while company.now < end:
+        company.live(company.now + (240 if company.now < end - 8 * DAY else 60))
+        written.take(company.meter, company.now)
+        if company.now % (4 * DAY) < 240:
+            written.write(database)
+    written.write(database)
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9099, help="where Prometheus listens")
+    parser.add_argument("--folder", type=Path, help="where the database goes; made anew each time")
+    parser.add_argument("--rules", type=Path, nargs="*", default=RULES, help="rule files")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="costmeter-dashboards-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    end = int(time.time()) // 240 * 240
+    company = Company(end - 31 * DAY, end)
+    past(company, end, folder / "tsdb")
+    guard = threading.Lock()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def page() -> str:
+        with guard:
+            company.live(int(time.time()))
+            return "".join(
+                line for line in company.meter.page().splitlines(keepends=True)
+                if ":" not in line.partition("{")[0]
+            )  # fmt: skip
+
+    target = Target(page)
+    rules = [path.resolve() for path in options.rules]
+    with Prometheus(
+        folder, target=target.port, labels=TARGET, rules=rules, port=options.port
+    ) as at:
+        print(f"Prometheus over 31 days of a made-up company: {at.url}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    target.close()
+
+
+if __name__ == "__main__":
+    main()
