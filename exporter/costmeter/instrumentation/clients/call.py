@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from costmeter.errors import UsageError
-from costmeter.instrumentation.boundary import Boundary, report
+from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 from costmeter.instrumentation.context import attribution, clipped
 from costmeter.journal import process
@@ -17,8 +16,6 @@ from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_READING: Final = Boundary("reading a provider's response")
-_RECORDING: Final = Boundary("recording a metered call")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,16 +46,12 @@ class Call:
             return
         self._ended = True
         duration_ns = time.monotonic_ns() - self._started_ns
-        reading = NOTHING
-        if read is not None:
-            with _READING:
-                reading = read()
-        with _RECORDING:
-            self._record(status, reading, duration_ns)
+        reading = NOTHING if read is None else boundary.attempt(read, default=NOTHING)
+        boundary.attempt(self._record, status, reading, duration_ns, default=None)
 
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
         for odd in reading.odd:
-            report(_READING.doing, UsageError(f"{self.provider}: {odd}"))
+            boundary.note(f"{self.provider} answered with {odd}")
         # A usage event, field by field: see costmeter.usage.UsageEvent.
         payload = _encode(
             (

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.boundary import Boundary
+from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 
@@ -14,7 +14,6 @@ _LAST_EVENTS: Final = frozenset(
     {b'"response.completed"', b'"response.incomplete"', b'"response.failed"'}
 )
 _ABSENT: Final = frozenset({b"", b"null"})
-_READING: Final = Boundary("reading a provider's stream")
 
 
 class _Event(msgspec.Struct):
@@ -55,18 +54,14 @@ class StreamWatcher:
             return b"" if self._hiding else chunk
         whole = b"".join((*self._line, chunk[:end])) if self._line else chunk[:end]
         self._line = [chunk[end:]] if end < len(chunk) else []
-        shown = whole
-        with _READING:
-            shown = self._see(whole)
+        shown = boundary.attempt(self._see, whole, default=whole)
         return shown if self._hiding else chunk
 
     def flush(self) -> bytes:
         """Return what was held back, now that no chunk will follow."""
         rest = b"".join(self._line)
         self._line = []
-        shown = rest
-        with _READING:
-            shown = self._see(rest)
+        shown = boundary.attempt(self._see, rest, default=rest)
         return shown if self._hiding else b""
 
     def reading(self) -> Reading:

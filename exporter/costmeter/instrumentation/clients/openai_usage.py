@@ -115,7 +115,7 @@ def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
         return None
     of = _fields(reported)
     if of is None:
-        odd.append(f"usage is of type {type(reported).__name__}")
+        odd.append(f"usage of type {type(reported).__name__}")
         return None
     usage = _wholes(of, odd)
     for whole, names, parts in _DETAILS:
@@ -202,13 +202,13 @@ def _count(fields: Mapping[str, Any], names: Iterable[str], odd: list[str]) -> i
             return value
         if type(value) is float and value.is_integer() and 0 <= value <= MAX_QUANTITY:
             return int(value)
-        odd.append(f"{name} is {_shown(value)}, not a count of tokens")
+        odd.append(f"{name} {_shown(value)}, which is no count of tokens")
     return 0
 
 
 def _part(count: int, whole: int, name: str, odd: list[str]) -> int:
     if count > whole:
-        odd.append(f"{name} is {count}, more than the {whole} that it is a part of")
+        odd.append(f"{name} {count}, more than the {whole} that it is a part of")
         return whole
     return count
 

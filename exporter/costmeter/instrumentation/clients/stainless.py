@@ -13,7 +13,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from costmeter.instrumentation.boundary import Boundary
+from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.tap import Tap
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 _POSITIONAL: Final = ("self", "cast_to", "options")
-_BEGINNING: Final = Boundary("beginning to meter a call")
-_ENDING: Final = Boundary("metering what a call returned")
 
 
 class Dialect(Protocol):
@@ -84,9 +82,7 @@ class Seam:
     def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
-            attempt = None
-            with _BEGINNING:
-                attempt = self._begin(client, options, named)
+            attempt = boundary.attempt(self._begin, client, options, named, default=None)
             if attempt is None:
                 return original(client, cast_to, options, *args, **named)
             while True:
@@ -104,9 +100,7 @@ class Seam:
     def _async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
-            attempt = None
-            with _BEGINNING:
-                attempt = self._begin(client, options, named)
+            attempt = boundary.attempt(self._begin, client, options, named, default=None)
             if attempt is None:
                 return await original(client, cast_to, options, *args, **named)
             while True:
@@ -162,10 +156,8 @@ class _Attempt:
 
     def failed(self, error: BaseException) -> bool:
         """End the call, unless it may still pass without our question: then return True."""
-        if self._asks:
-            with _ENDING:
-                if self._refused(error):
-                    return True
+        if self._asks and boundary.attempt(self._refused, error, default=False):
+            return True
         if self._parsed is None:
             self._call.end(status_of(error))
         else:
@@ -174,10 +166,8 @@ class _Attempt:
 
     def returned(self, result: object) -> None:
         """End the call, or let it end with the body that is still to be read."""
-        with _ENDING:
-            self._follow(result)
-            return
-        self._call.end("ok")
+        if not boundary.attempt(self._follow, result, default=False):
+            self._call.end("ok")
 
     def _refused(self, error: BaseException) -> bool:
         refused = self._dialect.refused(self._client, error)
@@ -185,7 +175,7 @@ class _Attempt:
             self.options, self._asks = self._given, False
         return refused
 
-    def _follow(self, result: object) -> None:
+    def _follow(self, result: object) -> bool:
         response = _response_of(result)
         if response is None:
             self._call.end("ok", functools.partial(self._dialect.read, result))
@@ -195,6 +185,7 @@ class _Attempt:
             events = self._streams and "json" not in response.headers.get("content-type", "")
             watcher = self._dialect.watcher(events=events, hiding=self._asks)
             Tap(response, watcher, self._call)
+        return True
 
     def _parse(self, post_parser: Callable[[object], object], parsed: object) -> object:
         self._parsed = parsed
