@@ -386,6 +386,7 @@ ALERTS: Final = (
     "CostJournalLagHigh",
     "CostEventsDropped",
     "CostEventsRejected",
+    "CostEventsRedated",
     "CostInstrumentationErrors",
     "CostUsageUnpriced",
     "CostPricesStale",

@@ -1,0 +1,40 @@
+"""Everything under prometheus/ through promtool, and that of other versions where one is at hand.
+
+``COSTMETER_PROMTOOLS`` names further promtools (paths, by colons): CI of a newer Prometheus.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.rules.rulebook import ROOT, RULE_FILES, TEST_FILES
+
+PROMTOOLS = ["promtool", *filter(None, os.environ.get("COSTMETER_PROMTOOLS", "").split(":"))]
+
+each_promtool = pytest.mark.parametrize("promtool", PROMTOOLS)
+
+
+def run(promtool: str, *arguments: str | Path) -> None:
+    result = subprocess.run(
+        [promtool, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@each_promtool
+def test_the_rules_pass_promtool_s_check(promtool: str) -> None:
+    run(promtool, "check", "rules", *RULE_FILES)
+
+
+@each_promtool
+def test_the_configuration_passes_promtool_s_check(promtool: str) -> None:
+    run(promtool, "check", "config", ROOT / "prometheus" / "prometheus.yml")
+
+
+@each_promtool
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name)
+def test_rules_do_as_their_test_says(promtool: str, path: Path) -> None:
+    run(promtool, "test", "rules", path)
