@@ -264,8 +264,6 @@ def test_whatever_comes_in_becomes_a_valid_event_or_a_problem(event: Any) -> Non
     body = msgspec.json.encode(batch(event))
     try:
         [taken] = read(body).events
-    except InvalidBatchError as error:
-        assert error.problems
-    else:
-        again = msgspec.json.decode(msgspec.json.encode(taken), type=UsageEvent)
-        assert again == taken
+    except InvalidBatchError:
+        return
+    assert msgspec.json.decode(msgspec.json.encode(taken), type=UsageEvent) == taken

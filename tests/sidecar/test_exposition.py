@@ -69,10 +69,7 @@ def test_openmetrics_differs_in_the_headers_and_the_end_only() -> None:
     exposition.add(1, "calls_total", {"provider": "openai"}, 3)
 
     assert text(exposition, openmetrics=True) == (
-        "# HELP calls Calls.\n"
-        "# TYPE calls counter\n"
-        'calls_total{provider="openai"} 3\n'
-        "# EOF\n"
+        '# HELP calls Calls.\n# TYPE calls counter\ncalls_total{provider="openai"} 3\n# EOF\n'
     )
 
 
@@ -246,7 +243,7 @@ def test_a_scale_that_is_not_drawn_exactly_is_refused() -> None:
 @pytest.mark.parametrize("openmetrics", [False, True])
 @given(
     series=st.dictionaries(
-        st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.text("a\\\"\n{}=, é\r#")),
+        st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.text('a\\"\n{}=, é\r#')),
         st.integers(0, 10**18),
         max_size=40,
     )

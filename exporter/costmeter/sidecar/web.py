@@ -91,7 +91,9 @@ class TlsServerConfig(Section):
         if (self.client_auth_type == "NoClientCert") != (self.client_ca_file is None):
             raise ValueError("client_ca_file and a client_auth_type that verifies need each other")
         if TLS_VERSIONS[self.min_version] > TLS_VERSIONS[self.max_version]:
-            raise ValueError(f"min_version {self.min_version} is above {self.max_version}")
+            raise ValueError(
+                f"min_version {self.min_version} is above max_version {self.max_version}"
+            )
         return self
 
     def files(self, directory: Path) -> dict[str, Path]:
