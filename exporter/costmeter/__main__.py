@@ -1,0 +1,5 @@
+"""``python -m costmeter`` is the command ``costmeter``."""
+
+from costmeter.cli import main
+
+main()
