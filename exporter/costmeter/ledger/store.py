@@ -37,6 +37,10 @@ _WAL_WAIT_MS: Final = 100
 """How long it then waits for readers to finish."""
 _BLOCKS_PRUNED_AT_ONCE: Final = 200
 
+_CONSTRAINT_DATATYPE: Final = 3091
+"""Source: https://sqlite.org/rescode.html#constraint_datatype"""
+_TOO_LARGE: Final = "a sum would pass 9,223,372,036,854,775,807, the most that a ledger can hold"
+
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -289,15 +293,16 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._errors():
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        connection = self._connection
+        with self._errors():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite has rolled back itself after some errors
+                    connection.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -307,8 +312,7 @@ class Ledger:
             raise LedgerError(f"{self.path}: {_TOO_LARGE}") from error
         except sqlite3.Error as error:
             # A sum of integers beyond 64 bits is a REAL, which a STRICT table does not take.
-            name = getattr(error, "sqlite_errorname", "")
-            overflow = name == "SQLITE_CONSTRAINT_DATATYPE"
+            overflow = getattr(error, "sqlite_errorcode", None) == _CONSTRAINT_DATATYPE
             raise LedgerError(f"{self.path}: {_TOO_LARGE if overflow else error}") from error
         except msgspec.DecodeError as error:
             raise LedgerError(f"{self.path}: damaged: {error}") from error
@@ -322,9 +326,6 @@ class Ledger:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
         self._next_wal_bytes = _size(wal(self.path)) + _WAL_LIMIT_BYTES
-
-
-_TOO_LARGE: Final = "a sum would pass 9,223,372,036,854,775,807, the most that a ledger can hold"
 
 
 def _size(path: Path) -> int:
