@@ -251,14 +251,11 @@ class PriceBook:
         timeout = self._config.timeout.total_seconds()
         body, etag = fetch(url, last.etag if last else "", timeout)
         now_ns = self._clock.now_ns()
-        if body is None or (last is not None and body == last.body):
-            if last is None:
-                raise PricingError(f"{url} answers that nothing changed, but nothing was fetched")
+        if last is not None and body in {None, last.body}:
             published = last._replace(etag=etag, confirmed_ns=now_ns)
         else:
-            catalogue = Catalogue.parse(body)
-            published = Published(url, etag, now_ns, body)
-            self._edition = _Edition(Resolver(self._config, catalogue))
+            published = Published(url, etag, now_ns, body or b"")
+            self._edition = _Edition(Resolver(self._config, Catalogue.parse(published.body)))
         self._published = published
         self.confirmed_ns = now_ns
         if self._config.cache_file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -31,18 +32,16 @@ def _amount(value: object) -> Decimal:
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
-        raise ValueError(f"{value!r} is not a number such as 0.15") from None
-    if not 0 <= amount <= _HIGHEST:
-        raise ValueError(f"{value} is not between 0 and {_HIGHEST}")
+        raise ValueError("an amount is a number, such as 0.15") from None
+    if not (amount.is_finite() and 0 <= amount <= _HIGHEST):
+        raise ValueError(f"an amount is from 0 to {_HIGHEST}")
     return amount
 
 
 def _instant(value: object) -> object:
     if isinstance(value, str):
-        try:
+        with suppress(ValueError):
             value = datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not a date such as 2026-01-01") from None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
@@ -257,7 +256,7 @@ class PricesConfig(Section):
     @classmethod
     def _web_address(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
-            raise ValueError(f"{value!r} is not an address with https:// or http://")
+            raise ValueError("an address begins with https:// or http://")
         return value
 
     @field_validator("aliases", mode="before")
