@@ -84,8 +84,8 @@ class Resolver:
         """Return the prices of a model in a service tier at an instant, in nanoseconds."""
         owner, name = self.canonical(provider, model)
         tier = tier_name(service_tier)
-        names = _spellings(name, (owner, provider.strip().lower()))
-        search = _Search(owner, self._own_names(owner, names), time_ns)
+        names, found = self._spelled(owner, provider, name)
+        search = _Search(owner, names, time_ns)
 
         tiers = search.find(self._tiers)
         multipliers = tiers.service_tiers if tiers else _NOTHING
@@ -95,7 +95,6 @@ class Resolver:
         if entry := search.find(self._corrections):
             multiplier = self._multiplier(owner, tier, multipliers)
             return search.entry(entry, "costmeter", tier, multiplier)
-        found = self.catalogue.find(owner, (*names, *map(_undated, names)))
         if found and (resolved := self._from_catalogue(found, search, tier, multipliers)):
             return resolved
         if entry := search.find(self._additions):
@@ -148,18 +147,21 @@ class Resolver:
         settings = self._providers.get(owner)
         return catalogue_id(settings.same_as) if settings and settings.same_as else owner
 
-    def _own_names(self, owner: str, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the spellings that own entries are found by.
+    def _spelled(
+        self, owner: str, provider: str, name: str
+    ) -> tuple[tuple[str, ...], Model | None]:
+        """Return the spellings that own entries are found by, and the catalogue's model.
 
         An entry for ``gpt-4o`` also means its dated versions, which providers answer with, unless
         the catalogue knows that a dated version is priced apart.
         """
+        names = _spellings(name, (owner, provider.strip().lower()))
+        undated = tuple(short for one in names if (short := _DATE.sub("", one)) != one)
         exact = self.catalogue.find(owner, names)
-        undated = tuple(map(_undated, names))
         general = self.catalogue.find(owner, undated)
         if exact and general and exact.info is not general.info:
-            return names
-        return (*names, *undated)
+            return names, exact
+        return (*names, *undated), exact or general
 
     def _configured(
         self, owner: str, tier: str, multipliers: Mapping[str, Decimal]
@@ -242,10 +244,6 @@ def _meant(alias: Alias, owner: str) -> bool:
 
 def _suffix(tier: str, multiplier: Decimal | None) -> str:
     return f" {tier} x{multiplier}" if tier else ""
-
-
-def _undated(name: str) -> str:
-    return _DATE.sub("", name)
 
 
 def _spellings(name: str, providers: tuple[str, ...]) -> tuple[str, ...]:
