@@ -1,1 +1,67 @@
-"""costmeter tells what every AI request, model, feature and team costs, live and to the cent."""
+"""costmeter tells what every AI request, model, feature and team costs, live and to the cent.
+
+What an application uses is here, and imported when it is first asked for::
+
+    import costmeter
+
+    costmeter.instrument()
+
+
+    @costmeter.track(feature="summarise", team="search")
+    async def summarise(text: str) -> str: ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costmeter.instrumentation.context import attribute
+    from costmeter.instrumentation.instrument import instrument, uninstrument
+    from costmeter.instrumentation.record import (
+        record_api_call,
+        record_llm,
+        record_request,
+        record_tokens,
+    )
+    from costmeter.instrumentation.track import track
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "attribute",
+    "instrument",
+    "record_api_call",
+    "record_llm",
+    "record_request",
+    "record_tokens",
+    "track",
+    "uninstrument",
+]
+
+_HOMES = {
+    "attribute": "context",
+    "instrument": "instrument",
+    "record_api_call": "record",
+    "record_llm": "record",
+    "record_request": "record",
+    "record_tokens": "record",
+    "track": "track",
+    "uninstrument": "instrument",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'costmeter' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - keeps 'import costmeter' light
+
+    value = getattr(import_module(f"costmeter.instrumentation.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
