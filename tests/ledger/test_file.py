@@ -194,6 +194,12 @@ def refused_by_writers(path: Path, message: str) -> None:
     assert digest(path) == before
 
 
+def test_an_old_sqlite_is_told_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(LedgerError, match=r"this Python has SQLite .*, a ledger needs 3\.37"):
+        Ledger.open(path)
+
+
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="a directory, a ledger is a file"):
         Ledger.open(tmp_path)

@@ -7,7 +7,7 @@ committed.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,6 +49,10 @@ FUTURE_NS: Final = 3600 * NANO
 MAX_STATUSES: Final = 30
 _CACHED_ATTRIBUTE_SETS: Final = 65_536
 
+_UNFAILED: Final = frozenset({"ok", "incomplete"})
+"""Statuses of calls that have used something, so that no usage means that it is not known."""
+_new_row: Final = tuple.__new__
+
 _CALLS: Final = 0
 _CREDIT: Final = 1
 _SPEND: Final = {name: 2 + index for index, name in enumerate(COMPONENTS)}
@@ -79,55 +83,63 @@ Intern = Callable[[str, Mapping[str, str]], int]
 
 
 class _Histogram:
-    """A histogram of one label set: per-bucket counts since the last flush, kept cumulative."""
+    """A histogram of one label set: what was observed since the last flush."""
 
-    __slots__ = ("bounds", "changed", "counts", "series", "total")
+    __slots__ = ("family", "labels", "series", "values")
 
-    def __init__(self, family: Family, labels: dict[str, str], intern: Intern) -> None:
-        self.bounds = [round(bound * family.scale) for bound in family.buckets]
-        self.counts = [0] * (len(self.bounds) + 1)
-        self.total = 0
-        self.changed = False
-        bounds = [*(repr(float(bound)) for bound in family.buckets), "+Inf"]
-        self.series = [
-            *(intern(f"{family.name}_bucket", labels | {"le": bound}) for bound in bounds),
-            intern(f"{family.name}_sum", labels),
-            intern(f"{family.name}_count", labels),
+    def __init__(self, family: Family, labels: dict[str, str]) -> None:
+        self.family = family
+        self.labels = labels
+        self.values: list[int] = []
+        self.series: list[int] = []
+
+    def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
+        values, bounds = self.values, self.family.buckets
+        if not values:
+            return
+        self.series = self.series or self._intern(intern)
+        values.sort()
+        upto = [bisect_right(values, round(bound * self.family.scale)) for bound in bounds]
+        amounts = [*upto, len(values), sum(values), len(values)]
+        for series, amount in zip(self.series, amounts, strict=True):
+            if amount:
+                _add(sums, series, 0, amount)
+        values.clear()
+
+    def _intern(self, intern: Intern) -> list[int]:
+        """Return the ids of all buckets, those at 0 too, of the sum and of the count."""
+        name, labels = self.family.name, self.labels
+        bounds = [*(repr(float(bound)) for bound in self.family.buckets), "+Inf"]
+        return [
+            *(intern(f"{name}_bucket", labels | {"le": bound}) for bound in bounds),
+            intern(f"{name}_sum", labels),
+            intern(f"{name}_count", labels),
         ]
-
-    def observe(self, value: int, times: int) -> None:
-        self.counts[bisect_left(self.bounds, value // times)] += times
-        self.total += value
-        self.changed = True
-
-    def flush(self, sums: dict[int, dict[int, int]]) -> None:
-        cumulative = 0
-        for index, count in enumerate(self.counts):
-            cumulative += count
-            if cumulative:
-                _add(sums, self.series[index], 0, cumulative)
-        _add(sums, self.series[-2], 0, self.total)
-        _add(sums, self.series[-1], 0, cumulative)
-        self.counts = [0] * len(self.counts)
-        self.total = 0
-        self.changed = False
 
 
 class _Account:
     """The amounts of one set of label values within one quarter of an hour, not yet flushed."""
 
-    __slots__ = ("amounts", "durations", "labels", "overflows", "quarter", "requests", "series",
-                 "status")  # fmt: skip
+    __slots__ = ("amounts", "costs", "durations", "labels", "overflows", "quarter", "series",
+                 "status", "touched")  # fmt: skip
 
-    def __init__(self, labels: dict[str, str], status: str, overflows: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        labels: dict[str, str],
+        status: str,
+        overflows: tuple[str, ...],
+        costs: list[int],
+        durations: list[int],
+    ) -> None:
         self.labels = labels
         self.status = status
         self.overflows = overflows
+        self.costs = costs
+        self.durations = durations
         self.quarter = -1
+        self.touched = False
         self.amounts = [0] * len(_SLOTS)
         self.series: list[int | None] = [None] * len(_SLOTS)
-        self.requests: _Histogram | None = None
-        self.durations: _Histogram | None = None
 
     def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
         for slot, amount in enumerate(self.amounts):
@@ -207,7 +219,7 @@ class Accountant:
         self._by_bytes: dict[tuple[str, str, str, bytes], _Account] = {}
         self._accounts: dict[tuple[str, ...], _Account] = {}
         self._histograms: dict[tuple[str, str, str], _Histogram] = {}
-        self._touched: dict[_Account, None] = {}
+        self._touched: list[_Account] = []
         self._batch = Batch()
         self._earliest_ns = self._latest_ns = self._now_ns = 0
         self._set_now()
@@ -220,7 +232,7 @@ class Accountant:
                 if name in self._values and value != OVERFLOW:
                     self._values[name].add(value)
 
-    def add(self, payload: bytes) -> bool:  # noqa: C901 the hot path, in one pass
+    def add(self, payload: bytes) -> bool:
         """Add one event, given as its JSON array; return False where it is refused."""
         if len(payload) > MAX_EVENT_BYTES:
             self._counts.rejected["too_large"] += 1
@@ -235,28 +247,13 @@ class Accountant:
         if not self._earliest_ns <= time_ns <= self._latest_ns:
             self._counts.redated += 1
             time_ns = self._now_ns
-        quarter = time_ns // QUARTER_NS
-        if account.quarter != quarter:
-            account.flush(self._batch.sums, self._intern)
-            account.quarter = quarter
-        self._touched[account] = None
+        self._turn_to(account, time_ns // QUARTER_NS)
         if account.overflows:
             self._counts.overflow.update(account.overflows)
-        amounts = account.amounts
-        usage = event.usage
-        if usage:
-            for slot, tokens in zip(_TOKENS, count_tokens(usage), strict=True):
-                if tokens:
-                    amounts[slot] += tokens
-        if event.calls:
-            amounts[_CALLS] += event.calls
-            if event.duration_ns:
-                self._durations(account).observe(event.duration_ns, 1)
-        cost, price = self._cost(event, time_ns, account)
-        if cost is not None and event.requests:
-            self._requests(account).observe(cost, event.requests)
+        self._add_usage(event, account)
+        cost, price = self._add_cost(event, time_ns, account)
         if self._keep_events or cost is None:
-            self._batch.events.append(EventRow(time_ns, payload, cost, price))
+            self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
         return True
 
     def correct(self, payload: bytes, time_ns: int) -> Charge | None:
@@ -269,18 +266,15 @@ class Accountant:
         charge = self._price(
             event.provider, event.model, event.service_tier, event.usage, event.time_ns
         )
-        if charge is None or _lacks_usage(event, charge):
+        if charge is None or not (event.usage or charge.components):
             return None
         account = self._account(event)
-        account.flush(self._batch.sums, self._intern)
-        account.quarter = time_ns // QUARTER_NS
-        self._touched[account] = None
+        self._turn_to(account, time_ns // QUARTER_NS)
         cost = 0
         for component, nano in charge.components:
             account.amounts[_SPEND[component]] += nano
             cost += nano
-        if event.requests:
-            self._requests(account).observe(cost, event.requests)
+        _observe(account.costs, cost, event.requests)
         return charge
 
     def take(self) -> Batch:
@@ -288,10 +282,10 @@ class Accountant:
         sums = self._batch.sums
         for account in self._touched:
             account.flush(sums, self._intern)
+            account.touched = False
         self._touched.clear()
         for histogram in self._histograms.values():
-            if histogram.changed:
-                histogram.flush(sums)
+            histogram.flush(sums, self._intern)
         batch, self._batch = self._batch, Batch()
         self._set_now()
         return batch
@@ -301,37 +295,71 @@ class Accountant:
         self._earliest_ns = self._now_ns - self._retention_ns
         self._latest_ns = self._now_ns + FUTURE_NS
 
-    def _cost(
+    def _turn_to(self, account: _Account, quarter: int) -> None:
+        """Have an account add up for a quarter of an hour."""
+        if account.quarter != quarter:
+            account.flush(self._batch.sums, self._intern)
+            account.quarter = quarter
+        if not account.touched:
+            account.touched = True
+            self._touched.append(account)
+
+    @staticmethod
+    def _add_usage(event: RecordedUsage, account: _Account) -> None:
+        """Add an event's tokens and calls."""
+        amounts = account.amounts
+        if event.usage:
+            for slot, tokens in zip(_TOKENS, count_tokens(event.usage), strict=True):
+                if tokens:
+                    amounts[slot] += tokens
+        if event.calls:
+            amounts[_CALLS] += event.calls
+            if event.duration_ns:
+                account.durations.append(event.duration_ns)
+
+    def _add_cost(
         self, event: RecordedUsage, time_ns: int, account: _Account
     ) -> tuple[int | None, str]:
         """Add an event's cost by component; return it in nano-dollars, and what priced it."""
-        amounts = account.amounts
-        known = event.cost_nano_usd
-        if known is not None:
-            if known < 0:
-                amounts[_CREDIT] -= known
-            else:
-                amounts[_SPEND["compute" if event.operation == "compute" else "request"]] += known
-            return known, "reported"
-        if not event.usage and event.status not in {"ok", "incomplete"}:
-            return 0, "failed"
+        if event.cost_nano_usd is not None or (not event.usage and event.status not in _UNFAILED):
+            return self._add_known_cost(event, account)
         charge = self._price(event.provider, event.model, event.service_tier, event.usage, time_ns)
         if charge is None:
-            self._unpriced(account, "no_price")
-            return None, ""
-        if _lacks_usage(event, charge):
-            self._unpriced(account, "no_usage")
-            return None, ""
+            return self._unpriced(account, "no_price")
+        components, price = charge
+        if not components and not event.usage:
+            return self._unpriced(account, "no_usage")
+        amounts = account.amounts
         cost = 0
-        for component, nano in charge.components:
+        for component, nano in components:
             amounts[_SPEND[component]] += nano
             cost += nano
-        return cost, charge.price
+        if event.requests == 1:
+            account.costs.append(cost)
+        else:
+            _observe(account.costs, cost, event.requests)
+        return cost, price
 
-    def _unpriced(self, account: _Account, reason: str) -> None:
+    @staticmethod
+    def _add_known_cost(event: RecordedUsage, account: _Account) -> tuple[int, str]:
+        """Add the cost that the application gave; a call that failed and used nothing has none."""
+        known = event.cost_nano_usd
+        _observe(account.costs, known or 0, event.requests)
+        if known is None:
+            return 0, "failed"
+        if known < 0:
+            account.amounts[_CREDIT] -= known
+        else:
+            component = "compute" if event.operation == "compute" else "request"
+            account.amounts[_SPEND[component]] += known
+        return known, "reported"
+
+    def _unpriced(self, account: _Account, reason: str) -> tuple[None, str]:
+        """Count an event that has no price."""
         labels = {name: account.labels.get(name, "") for name in ("provider", "model")}
         series = self._intern(UNPRICED_EVENTS.name, labels | {"reason": reason})
         _add(self._batch.sums, series, account.quarter, 1)
+        return None, ""
 
     def _account(self, event: RecordedUsage) -> _Account:
         """Return the account of an event.
@@ -364,7 +392,13 @@ class Accountant:
         key = (*labels.values(), status, *overflows)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account(labels, status, tuple(overflows))
+            account = self._accounts[key] = _Account(
+                labels,
+                status,
+                tuple(overflows),
+                self._values_of(REQUEST_COST, labels),
+                self._values_of(API_CALL_DURATION, labels),
+            )
         return account
 
     def _capped(self, name: str, value: str, overflows: list[str]) -> str:
@@ -377,29 +411,23 @@ class Accountant:
         overflows.append(name)
         return OVERFLOW
 
-    def _requests(self, account: _Account) -> _Histogram:
-        if account.requests is None:
-            account.requests = self._histogram(REQUEST_COST, account.labels)
-        return account.requests
-
-    def _durations(self, account: _Account) -> _Histogram:
-        if account.durations is None:
-            account.durations = self._histogram(API_CALL_DURATION, account.labels)
-        return account.durations
-
-    def _histogram(self, family: Family, labels: dict[str, str]) -> _Histogram:
+    def _values_of(self, family: Family, labels: dict[str, str]) -> list[int]:
+        """Return where observations of the histogram of an account's label set are put."""
         first, second = (labels[name] for name in family.labels)
         key = (family.name, first, second)
         histogram = self._histograms.get(key)
         if histogram is None:
             own = dict(zip(family.labels, (first, second), strict=True))
-            histogram = self._histograms[key] = _Histogram(family, own, self._intern)
-        return histogram
+            histogram = self._histograms[key] = _Histogram(family, own)
+        return histogram.values
 
 
-def _lacks_usage(event: RecordedUsage, charge: Charge) -> bool:
-    """Tell whether a call that should have used something reports nothing that could be priced."""
-    return not event.usage and not charge.components
+def _observe(values: list[int], value: int, times: int) -> None:
+    """Observe a value that several requests share."""
+    if times:
+        share = value // times
+        values.extend([share] * (times - 1))
+        values.append(value - share * (times - 1))
 
 
 def label_caps(own: Mapping[str, int]) -> dict[str, int]:

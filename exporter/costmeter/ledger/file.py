@@ -25,6 +25,9 @@ BUSY_SECONDS: Final = 5.0
 _WAL_KEPT_BYTES: Final = 64 << 20
 """What a write-ahead log that a long reader made grow is cut down to when it starts anew."""
 
+_SQLITE_NEEDED: Final = (3, 37)
+"""The first with STRICT tables, which refuse a sum that has outgrown its integer."""
+
 _MODE: Final = 0o600
 """A new ledger's permissions: who may read the file may read what was spent."""
 
@@ -123,7 +126,7 @@ def create(path: Path, clock: Clock) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else _MODE
         new.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
-        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        with closing(_open(new, f"{new.as_uri()}?mode=rw")) as connection:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(connection)
@@ -169,6 +172,11 @@ def hold(path: Path) -> int:
 
 
 def _open(path: Path, uri: str) -> sqlite3.Connection:
+    if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
+        needed = ".".join(map(str, _SQLITE_NEEDED))
+        raise LedgerError(
+            f"{path}: this Python has SQLite {sqlite3.sqlite_version}, a ledger needs {needed}"
+        )
     try:
         return sqlite3.connect(
             uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
