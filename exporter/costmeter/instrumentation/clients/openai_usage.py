@@ -19,31 +19,23 @@ from costmeter.instrumentation.clients.reading import Reading
 from costmeter.usage import MAX_QUANTITY
 
 # Key of UsageEvent.usage, and where it stands in `usage`: chat completions and embeddings use the
-# first place, responses the second. Wholes come before their parts.
+# first name, responses the second.
 _WHOLES: Final = (
     ("input_tokens", ("prompt_tokens", "input_tokens")),
     ("output_tokens", ("completion_tokens", "output_tokens")),
 )
-_DETAILS: Final = (
-    (
-        "input_tokens",
-        ("prompt_tokens_details", "input_tokens_details"),
-        (
-            ("cache_read_tokens", "cached_tokens"),
-            ("cache_write_tokens", "cache_write_tokens"),
-            ("input_audio_tokens", "audio_tokens"),
-            ("input_image_tokens", "image_tokens"),
-        ),
-    ),
-    (
-        "output_tokens",
-        ("completion_tokens_details", "output_tokens_details"),
-        (
-            ("reasoning_tokens", "reasoning_tokens"),
-            ("output_audio_tokens", "audio_tokens"),
-            ("output_image_tokens", "image_tokens"),
-        ),
-    ),
+_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details")
+_INPUT_PARTS: Final = (
+    ("cache_read_tokens", "cached_tokens"),
+    ("cache_write_tokens", "cache_write_tokens"),
+    ("input_audio_tokens", "audio_tokens"),
+    ("input_image_tokens", "image_tokens"),
+)
+_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
+_OUTPUT_PARTS: Final = (
+    ("reasoning_tokens", "reasoning_tokens"),
+    ("output_audio_tokens", "audio_tokens"),
+    ("output_image_tokens", "image_tokens"),
 )
 _CACHED_ELSEWHERE: Final = ("prompt_cache_hit_tokens", "cached_tokens")
 """Where DeepSeek and Moonshot report cached tokens without ``prompt_tokens_details``."""
@@ -118,14 +110,15 @@ def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
         odd.append(f"usage of type {type(reported).__name__}")
         return None
     usage = _wholes(of, odd)
-    for whole, names, parts in _DETAILS:
-        details = _fields(next((of[name] for name in names if of.get(name) is not None), None))
-        if details is not None:
-            _add_parts(usage, details, parts, usage.get(whole, 0), odd)
+    unreported = _unreported_reasoning(of, usage)
+    if unreported:
+        usage["output_tokens"] = usage.get("output_tokens", 0) + unreported
+    _add_parts(usage, "input_tokens", _first(of, _INPUT_DETAILS), _INPUT_PARTS, odd)
+    _add_parts(usage, "output_tokens", _first(of, _OUTPUT_DETAILS), _OUTPUT_PARTS, odd)
+    if unreported:
+        usage["reasoning_tokens"] = unreported
     if "cache_read_tokens" not in usage and (count := _count(of, _CACHED_ELSEWHERE, odd)):
         usage["cache_read_tokens"] = _part(count, usage.get("input_tokens", 0), "cached", odd)
-    if not odd:
-        _add_unreported_reasoning(usage, _count(of, ("total_tokens",), odd))
     if searches := _web_searches(fields, odd):
         usage["web_searches"] = searches
     return usage
@@ -138,29 +131,36 @@ def _wholes(of: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
     return usage
 
 
-def _add_parts(
-    usage: dict[str, int],
-    details: Mapping[str, Any],
-    parts: Iterable[tuple[str, str]],
-    whole: int,
-    odd: list[str],
-) -> None:
-    for key, name in parts:
-        if count := _count(details, (name,), odd):
-            usage[key] = _part(count, whole, name, odd)
-
-
-def _add_unreported_reasoning(usage: dict[str, int], total: int) -> None:
-    """Count reasoning that is in the total but not in the output.
+def _unreported_reasoning(of: Mapping[str, Any], usage: Mapping[str, int]) -> int:
+    """Return the reasoning tokens that are in the total but not in the output.
 
     xAI reports reasoning beside ``completion_tokens``, and Gemini's OpenAI endpoint only in the
     total; both bill it as output.
     """
-    reasoning = usage.get("reasoning_tokens", 0)
+    odd: list[str] = []
+    total = _count(of, ("total_tokens",), odd)
     beyond = total - usage.get("input_tokens", 0) - usage.get("output_tokens", 0)
-    if "input_tokens" in usage and beyond > 0 and reasoning in (0, beyond):
-        usage["output_tokens"] = usage.get("output_tokens", 0) + beyond
-        usage["reasoning_tokens"] = beyond
+    if beyond <= 0 or "input_tokens" not in usage:
+        return 0
+    reasoning = _count(_first(of, _OUTPUT_DETAILS), ("reasoning_tokens",), odd)
+    return beyond if reasoning in (0, beyond) and not odd else 0
+
+
+def _first(of: Mapping[str, Any], names: Iterable[str]) -> Mapping[str, Any]:
+    """Return the first of some details that is there; empty where none is."""
+    return _fields(next((of[name] for name in names if of.get(name) is not None), None)) or {}
+
+
+def _add_parts(
+    usage: dict[str, int],
+    whole: str,
+    details: Mapping[str, Any],
+    parts: Iterable[tuple[str, str]],
+    odd: list[str],
+) -> None:
+    for key, name in parts:
+        if count := _count(details, (name,), odd):
+            usage[key] = _part(count, usage.get(whole, 0), name, odd)
 
 
 def _web_searches(fields: Mapping[str, Any], odd: list[str]) -> int:
