@@ -278,6 +278,25 @@ def test_a_ledger_of_somebody_else_is_not_read(anybodys: Path) -> None:
     assert as_somebody(lambda: connect_readonly(path)) == f"{path}: Permission denied"
 
 
+def count_events(path: Path) -> None:
+    with closing(connect_readonly(path)) as connection:
+        (found,) = connection.execute("SELECT sum(events) FROM event_block").fetchone()
+    raise LookupError(f"{found} event")
+
+
+def test_who_may_read_the_file_may_read_a_ledger_in_use(anybodys: Path) -> None:
+    path = anybodys / "ledger.db"
+    path.touch()
+    path.chmod(0o644)
+    anybodys.chmod(0o755)
+    ledger = Ledger.open(path)
+    ledger.commit(Batch(events=[event(7)]))
+    assert as_somebody(lambda: count_events(path)) == "1 event"
+    ledger.commit(Batch(events=[event(8)]))
+    assert as_somebody(lambda: count_events(path)) == "2 event"
+    ledger.close()
+
+
 def test_a_ledger_at_rest_can_be_read_from_a_directory_that_cannot_be_written(
     anybodys: Path,
 ) -> None:
@@ -287,10 +306,4 @@ def test_a_ledger_at_rest_can_be_read_from_a_directory_that_cannot_be_written(
     ledger.close()
     path.chmod(0o444)
     anybodys.chmod(0o555)
-
-    def count() -> None:
-        with closing(connect_readonly(path)) as connection:
-            (found,) = connection.execute("SELECT sum(events) FROM event_block").fetchone()
-        raise LookupError(f"{found} event")
-
-    assert as_somebody(count) == "1 event"
+    assert as_somebody(lambda: count_events(path)) == "1 event"
