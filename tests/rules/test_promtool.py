@@ -1,20 +1,15 @@
-"""Everything under prometheus/ through promtool, and that of other versions where one is at hand.
-
-``COSTMETER_PROMTOOLS`` names further promtools (paths, by colons): CI of a newer Prometheus.
-"""
+"""Everything under prometheus/ through promtool, of every version at hand."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.rules.rulebook import ROOT, RULE_FILES, TEST_FILES
+from tests.rules.stack import installed
 
-PROMTOOLS = ["promtool", *filter(None, os.environ.get("COSTMETER_PROMTOOLS", "").split(":"))]
-
-each_promtool = pytest.mark.parametrize("promtool", PROMTOOLS)
+each_promtool = pytest.mark.parametrize("promtool", installed("promtool"))
 
 
 def run(promtool: str, *arguments: str | Path) -> None:
