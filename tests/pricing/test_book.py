@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.pricing.published import Publisher, StillClock
 
 from costmeter.pricing import book as book_module
@@ -61,6 +63,21 @@ class TestCharging:
             assert charge is not None
             by_day = 1800 <= second % 86_400 < 59_400  # 00:30 to 16:30
             assert charge.nano_usd == (1100 if by_day else 550)
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.lists(st.integers(1_785_000_000, 1_796_000_000), min_size=1, max_size=30))
+    def test_a_kept_tariff_charges_what_a_fresh_one_would(self, seconds: list[int]) -> None:
+        book = PriceBook(PricesConfig())
+        resolver = book._edition.resolver
+        for second in seconds:
+            time_ns = second * 10**9
+            charge = book.charge("deepseek", "deepseek-v4-flash", "", {"output_tokens": 1}, time_ns)
+            fresh = resolver.resolve("deepseek", "deepseek-v4-flash", "", time_ns)
+            assert charge is not None
+            assert fresh.prices is not None
+            price = fresh.prices.tokens["output"]
+            assert price is not None
+            assert charge.nano_usd == price * 1000
 
     def test_names_of_strangers_take_no_more_memory_than_their_limit(
         self, clock: StillClock, monkeypatch: pytest.MonkeyPatch

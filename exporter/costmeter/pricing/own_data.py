@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -31,7 +31,6 @@ class FlatTime(Section):
         until: until when; open, where left out.
         days: days of the week, in UTC; all, where left out.
         source: where that is published.
-        checked: when someone last compared it with the source.
     """
 
     provider: str
@@ -40,7 +39,6 @@ class FlatTime(Section):
     until: Instant | None = None
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = _DAYS
     source: str
-    checked: date
 
     def span_ns(self) -> tuple[int, int]:
         """Return when it begins and ends, in nanoseconds since 1970."""
