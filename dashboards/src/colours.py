@@ -1,9 +1,11 @@
 """What a colour means, on every dashboard.
 
-Colours that people with any kind of colour blindness can tell apart, with a grey dark enough not to
-be taken for the purple. Where the series are always the same, their colours are. Where they are not
-(models, teams), Grafana's palette is used, for few series at a time, and a list beside the chart
-says the same without colour. Orange and vermilion are kept for what needs somebody.
+Colours that people with any kind of colour blindness can tell apart; the grey is dark enough not to
+be taken for the purple, the orange dark enough to be read on white. Orange and vermilion are kept
+for what needs somebody. Where the names of series are not known beforehand (models, teams), they
+take Grafana's first six colours in order of their names: the palette by name, which would hold on
+to a name's colour, gives two names the same one too often. No colour speaks alone: a list beside
+the chart says the same without.
 
 Source: Okabe and Ito, "Color Universal Design" (2008), https://jfly.uni-koeln.de/color/.
 """
@@ -18,7 +20,7 @@ GREEN: Final = "#009E73"
 YELLOW: Final = "#F0E442"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#6A6A6A"
-ORANGE: Final = "#E69F00"
+ORANGE: Final = "#CC7F00"
 VERMILION: Final = "#D55E00"
 
 MONEY: Final = BLUE
@@ -34,7 +36,7 @@ REST: Final = GREY
 """All that a chart does not tell apart."""
 
 CALLS: Final = {"answered": SKY, "failed": VERMILION}
-UNIT_COSTS: Final = {"a call": BLUE, "1,000 tokens": SKY}
+UNIT_COSTS: Final = {"a call": BLUE, "1k tokens": SKY}
 TOKENS: Final = {
     "input": BLUE,
     "cache read": SKY,

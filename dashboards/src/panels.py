@@ -7,7 +7,7 @@ and queries; everything else is decided here. No panel can be made without a des
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dashboards.src import colours
 from dashboards.src.queries import REST
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from dashboards.src.units import Unit
 
+P = TypeVar("P")
+"""Any kind of panel."""
+
 NO_DATA: Final = "No usage yet"
 """What a panel says that has nothing to show."""
 
@@ -44,6 +47,8 @@ MEANS: Final = 48
 """Points of a line of means at most: fewer, so that each is a mean of many."""
 
 
+NONE: Final = "\u2013"
+"""What a cell of a table says that has nothing to show."""
 FARTHEST: Final = "farthest"
 """A field that a table sorts by and does not show."""
 
@@ -180,8 +185,8 @@ def bars(
         text: the description.
         queries: PromQL for the time that begins at each bar (:func:`queries.gained_ahead`).
         unit: of the amounts.
-        fixed: the colour of each series where the series are always the same; where they are not,
-            a name has the same colour in every chart.
+        fixed: the colour of each series where the series are always the same; the others take
+            Grafana's, in order of their names.
         beside: whether the names stand at the right rather than below.
     """
     return (
@@ -256,6 +261,7 @@ def rows(
     })  # fmt: skip
     farthest = _farthest(_value(0, columns), most) if most else []
     panel.transformations([DataTransformerConfig(id_val="merge", options={}), *farthest, shown])
+    panel.override_by_field_type("string", [DynamicConfigValue("noValue", NONE)])
     for column in columns:
         panel.override_by_name(column.title, _cells(column))
     return _framed(panel, title, text, columns[0].unit, nothing)
@@ -344,7 +350,7 @@ def _farthest(field: str, most: int) -> list[DataTransformerConfig]:
 
 def _cells(column: Column) -> list[DynamicConfigValue]:
     """Return how a column's cells look."""
-    looks = [DynamicConfigValue("unit", column.unit.id), DynamicConfigValue("noValue", "\u2013")]
+    looks = [DynamicConfigValue("unit", column.unit.id), DynamicConfigValue("noValue", NONE)]
     if column.unit.decimals is not None:
         looks.append(DynamicConfigValue("decimals", column.unit.decimals))
     if column.bar:
@@ -369,7 +375,10 @@ def _target(place: int, query: Query) -> Dataquery:
     return target.legend_format(query.legend) if query.legend else target
 
 
-def _framed(panel: Any, title: str, text: str, unit: Unit, nothing: str = NO_DATA) -> Any:
+def _framed(panel: P, title: str, text: str, unit: Unit, nothing: str = NO_DATA) -> P:
     """Give a panel what every panel has."""
-    panel.title(title).description(text).datasource(DATASOURCE).unit(unit.id).no_value(nothing)
-    return panel if unit.decimals is None else panel.decimals(unit.decimals)
+    builder: Any = panel
+    builder.title(title).description(text).datasource(DATASOURCE).no_value(nothing).unit(unit.id)
+    if unit.decimals is not None:
+        builder.decimals(unit.decimals)
+    return panel

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BRIDGED: Final = "6h"
 """The longest gap at a range's start that is bridged; the recording rules remember as long."""
-TOP: Final = 8
+TOP: Final = 7
 """How many values of a label a list tells apart; the rest is added up."""
 STACKED: Final = 6
 """How many values of a label a chart tells apart: as many as have a colour of their own."""
@@ -138,6 +138,11 @@ def change(label: str, ago: str) -> str:
     both = f"{_at('now', spend())} or {_at('then', f'-{spend(ago=ago)}')}"
     metered = f"count(last_over_time({series(names.SPEND)}[{BRIDGED}] offset {ago}))"
     return f"{by(label, both)} and on () {metered}"
+
+
+def otherwise(vector: str, label: str, text: str) -> str:
+    """Return a vector, or where it is empty a single 0 whose label says so."""
+    return f'{vector} or on () label_replace(vector(0), "{label}", "{text}", "", "")'
 
 
 def _named(label: str, vector: str) -> str:

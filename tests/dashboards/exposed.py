@@ -116,11 +116,11 @@ class Past:
     def __init__(self) -> None:
         self._samples: dict[str, list[str]] = defaultdict(list)
 
-    def take(self, meter: Meter, at: int) -> None:
+    def take(self, meter: Meter, at: int, scraped: Mapping[str, str] = TARGET) -> None:
         """Note every value that the meter shows, as scraped at ``at`` (seconds since 1970)."""
         for text, value in meter.lines():
             name = text.partition("{")[0]
-            labels = "" if ":" in name else ",".join(f'{k}="{v}"' for k, v in TARGET.items())
+            labels = "" if ":" in name else ",".join(f'{k}="{v}"' for k, v in scraped.items())
             joined = text[:-1] + ("," if labels and text[-2] != "{" else "") + labels + "}"
             self._samples[joined].append(f"{joined} {value} {at}\n")
 

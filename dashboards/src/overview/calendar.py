@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboards.src import colours, panels, units
+from dashboards.src import colours, panels, queries, units
 from dashboards.src.overview import health
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Levels, Query
@@ -45,20 +45,21 @@ def section() -> Section:
             "This month", f"Money spent since the 1st. {EXACT}", _spent("month"), units.USD
         ),
         _projected(),
-        _against_last_week(),
         panels.figure(
             "Last hour",
             f"The last 60 minutes: what an hour costs now. {EVERYTHING}",
             _last_hour(),
             units.USD,
         ),
+        _against_last_week(),
         _alerts_firing(),
         health.summary(),
     )
     return Section(
         "All spend, by the calendar (whatever is chosen above)",
         [
-            Line(4, [(3, figure) for figure in figures]),
+            Line(3, [(6, figure) for figure in figures[:4]]),
+            Line(3, [(6, figure) for figure in figures[4:]]),
             Line(7, [(10, _days()), (7, _hours()), (7, _alerts())]),
         ],
     )
@@ -72,7 +73,7 @@ def _projected() -> Any:
         f" on. {EVERYTHING}",
         _forecast(),
         units.USD,
-        nothing="Too early",
+        nothing="Not known yet",
     )
 
 
@@ -125,16 +126,16 @@ def _hours() -> Any:
 def _alerts() -> Any:
     subject = ", ".join(f'"{label}"' for label in SUBJECT)
     since = f'label_join(time() - ALERTS_FOR_STATE{{{ALERTS}}}, "about", " ", {subject})'
-    none = 'label_replace(vector(0), "alertname", "No alert is firing", "", "")'
+    alerts = f"max by (severity, alertname, about) ({since})"
     return panels.rows(
         "Alerts",
         "Alerts of costmeter that fire or are about to, and for how long.",
         [
             Column(
                 "For",
-                f"max by (severity, alertname, about) ({since}) or {none}",
+                queries.otherwise(alerts, "alertname", "No alert is firing"),
                 units.SECONDS,
-                words={"0": "\u2013"},
+                words={"0": panels.NONE},
             )
         ],
         named={"severity": "Severity", "alertname": "Alert", "about": "About"},

@@ -31,7 +31,7 @@ def _figures() -> tuple[Any, ...]:
     return (
         panels.figure("Spend", f"{NET}.", total(queries.spend()), units.USD),
         panels.figure(
-            "Spend, compared",
+            "Compared",
             "Spend of the chosen time against the same hours before, as 'Compare with' has it.",
             f"sum({queries.spend()}) / (sum({queries.spend(ago='$ago')}) > 0) - 1",
             units.CHANGE,
@@ -60,7 +60,7 @@ def _figures() -> tuple[Any, ...]:
             nothing="No calls",
         ),
         panels.figure(
-            "Cost of 1,000 tokens",
+            "Cost of 1k tokens",
             f"Spend of the chosen time by 1,000 tokens of any type; {per}.",
             f"1000 * sum({paid}) / (sum({tokens}) > 0)",
             units.USD_SMALL,

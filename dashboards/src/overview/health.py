@@ -87,7 +87,7 @@ CHECKS: Final = (
 
 def section() -> Section:
     """Return the section."""
-    figures = (
+    figures = [
         panels.figure(
             check.title,
             check.text,
@@ -96,11 +96,12 @@ def section() -> Section:
             levels=Levels(look=check.limit, above=True),
         )
         for check in CHECKS
-    )
+    ]
     return Section(
         "State of costmeter",
         [
-            Line(3, [(3, figure) for figure in figures]),
+            Line(3, [(6, figure) for figure in figures[:4]]),
+            Line(3, [(6, figure) for figure in figures[4:]]),
             Line(7, [(8, _lag()), (8, _size()), (8, _unpriced())]),
         ],
     )
@@ -121,8 +122,8 @@ def summary() -> Any:
 
 def _lag() -> Any:
     return panels.lines(
-        "Journal lag",
-        "Age of the oldest event that is not in a ledger yet, by sidecar.",
+        "Journal lag by sidecar",
+        "Age of the oldest event that is not in a ledger yet.",
         [Query(series(names.JOURNAL_LAG_SECONDS), "{{instance}}")],
         units.SECONDS,
     )
@@ -138,7 +139,7 @@ def _size() -> Any:
 
 
 def _unpriced() -> Any:
-    none = 'label_replace(vector(0), "model", "Every model has a price", "", "")'
+    events = f"sum by (provider, model) ({UNPRICED}) > 0"
     return panels.rows(
         "Models without a price",
         "Usage events of the chosen time that no price was known for. Add one to prices.models of"
@@ -146,9 +147,9 @@ def _unpriced() -> Any:
         [
             Column(
                 "Events",
-                f"(sum by (provider, model) ({UNPRICED}) > 0) or {none}",
+                queries.otherwise(events, "model", "Every model has a price"),
                 units.WHOLE,
-                words={"0": "\u2013"},
+                words={"0": panels.NONE},
             )
         ],
         named={"provider": "Provider", "model": "Model"},

@@ -50,7 +50,7 @@ def _table() -> Any:
             Column("Tokens", by(BY, tokens), units.COUNT),
             Column("Cost of a call", queries.ratio(BY, paid, calls), units.USD_SMALL),
             Column(
-                "Cost of 1,000 tokens",
+                "Cost of 1k tokens",
                 queries.ratio(BY, f"1000 * {paid}", tokens),
                 units.USD_SMALL,
             ),
@@ -60,7 +60,7 @@ def _table() -> Any:
 
 def _calls() -> Any:
     return panels.bars(
-        "Calls",
+        "Calls over time",
         "Calls of providers' APIs in the time that each bar spans. What failed calls cost is in the"
         " spend: providers charge for some of them.",
         [
@@ -74,7 +74,7 @@ def _calls() -> Any:
 
 def _tokens() -> Any:
     return panels.bars(
-        "Tokens by type",
+        "Tokens over time by type",
         "Tokens in the time that each bar spans. Types do not overlap: input is without what was"
         " read from or written to a cache, output without reasoning.",
         [
@@ -89,12 +89,12 @@ def _tokens() -> Any:
 def _unit_costs() -> Any:
     calls, tokens, paid = (gained_ahead(what) for what in (CALLS, TOKENS, PAID))
     return panels.lines(
-        "Cost of a call and of 1,000 tokens",
+        "Cost of a call and of 1k tokens",
         "Spend in the time from each point to the next, by the calls and the tokens in it; compute,"
         " storage and network are left out.",
         [
             Query(f"sum({paid}) / (sum({calls}) > 0)", "a call"),
-            Query(f"1000 * sum({paid}) / (sum({tokens}) > 0)", "1,000 tokens"),
+            Query(f"1000 * sum({paid}) / (sum({tokens}) > 0)", "1k tokens"),
         ],
         units.USD_AXIS,
         fixed=colours.UNIT_COSTS,

@@ -1,0 +1,125 @@
+"""Every query is PromQL, and every name in it is one that costmeter exposes or records."""
+
+from __future__ import annotations
+
+import re
+
+import promql_parser
+import pytest
+from dashboards.src import queries
+from promql_parser import Call, Expr, VectorSelector
+from tests.dashboards.boards import BOARDS, TARGETS, Target
+
+from costmeter import names
+
+HISTOGRAMS = {
+    f"{family.name}{suffix}": (*family.labels, "le")
+    for family in names.LEDGER_FAMILIES
+    if family.kind == "histogram"
+    for suffix in ("_bucket", "_sum", "_count")
+}
+EXPOSED = {name: family.labels for name, family in names.FAMILIES.items()} | HISTOGRAMS
+PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE", "up"}
+"""What Prometheus itself records."""
+KEPT = {family.name for family in names.LEDGER_FAMILIES} | set(HISTOGRAMS)
+each_target = pytest.mark.parametrize("target", TARGETS, ids=str)
+
+
+def selectors(expr: Expr) -> list[VectorSelector]:
+    found: list[VectorSelector] = []
+
+    def visit(node: Expr) -> bool:
+        if isinstance(node, VectorSelector):
+            found.append(node)
+        return True
+
+    promql_parser.walk(expr, visit)
+    return found
+
+
+def called(promql: str, functions: set[str]) -> list[str]:
+    """Return the names of the metrics that one of some functions is applied to."""
+    found: list[str] = []
+
+    def visit(node: Expr) -> bool:
+        if isinstance(node, Call) and node.func.name in functions:
+            found.extend(str(one.name) for one in selectors(node))
+        return True
+
+    promql_parser.walk(promql_parser.parse(promql), visit)
+    return found
+
+
+@each_target
+def test_a_query_is_promql_whatever_is_chosen(target: Target) -> None:
+    promql_parser.parse(target.promql(300))
+    promql_parser.parse(target.promql(2_592_000, 86_400, by="team", ago="4w", model="a|b"))
+
+
+@each_target
+def test_a_query_asks_for_what_exists(target: Target) -> None:
+    asked = selectors(promql_parser.parse(target.promql(3600)))
+
+    assert asked
+    for selector in asked:
+        assert (
+            selector.name in EXPOSED
+            or selector.name in names.RULES
+            or (selector.name in PROMETHEUS)
+        ), f"nobody exposes or records {selector.name}"
+
+
+@each_target
+def test_a_query_narrows_by_labels_that_the_metric_has(target: Target) -> None:
+    for selector in selectors(promql_parser.parse(target.promql(3600))):
+        if selector.name in EXPOSED:
+            used = {matcher.name for matcher in selector.matchers.matchers}
+            has = set(EXPOSED[selector.name])
+            assert used <= has | {"job"}
+            assert used >= (has & set(names.DIMENSIONS)) | {"job"}, "a choice is not heeded"
+
+
+@each_target
+def test_what_the_ledger_keeps_is_never_extrapolated(target: Target) -> None:
+    extrapolating = {"rate", "irate", "increase", "delta", "deriv", "predict_linear"}
+
+    assert not KEPT & set(called(target.promql(3600), extrapolating))
+
+
+def test_a_function_applied_to_a_metric_is_seen() -> None:
+    assert called("sum(increase(cost_spend_usd_total[1h])) + 1", {"increase"}) == [
+        "cost_spend_usd_total"
+    ]
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS.keys())
+def test_the_lists_of_values_come_from_what_exists(board: dict) -> None:
+    for variable in board["templating"]["list"]:
+        if variable["type"] != "query":
+            continue
+        form = r"label_values\((?P<metric>\w+)(\{.*\})?, (?P<label>\w+)\)"
+        found = re.fullmatch(form, variable["query"]["query"])
+        assert found
+        assert found["metric"] in names.FAMILIES
+        assert found["label"] in (*names.FAMILIES[found["metric"]].labels, "job")
+
+
+def test_alerts_are_found_by_how_their_names_begin() -> None:
+    assert all(re.fullmatch("Cost.+", alert) for alert in names.ALERTS)
+
+
+def test_what_rose_is_the_end_less_the_start_or_the_first_value() -> None:
+    assert queries.gained("x", "1h") == (
+        "(last_over_time(x[1h]) - (last_over_time(x[6h] offset 1h) or min_over_time(x[1h])))"
+    )
+    assert queries.gained("x", "1h", ago="1w") == (
+        "(last_over_time(x[1h] offset 1w)"
+        " - (last_over_time(x[6h] offset 1w1h) or min_over_time(x[1h] offset 1w)))"
+    )
+
+
+def test_token_types_are_all_shown_once() -> None:
+    from dashboards.src.overview.usage import TOKEN_TYPES
+
+    for kind in names.TOKEN_TYPES:
+        assert len([1 for types in TOKEN_TYPES.values() if re.fullmatch(types, kind)]) == 1
