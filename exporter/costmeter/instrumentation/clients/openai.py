@@ -121,7 +121,10 @@ def meter(module: ModuleType, settings: Settings) -> list[Seam]:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = OpenAI(module, settings)
-    return [Seam(module.OpenAI, dialect), Seam(module.AsyncOpenAI, dialect)]
+    return [
+        Seam(module.OpenAI, dialect, is_async=False),
+        Seam(module.AsyncOpenAI, dialect, is_async=True),
+    ]
 
 
 def _given(options: Any, name: str) -> Any:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients.call import Call
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
-_POSITIONAL: Final = ("self", "cast_to", "options")
+_ARGUMENTS: Final = dict.fromkeys(("cast_to", "options", "stream", "stream_cls"))
+"""What ``request`` takes, by name."""
 
 
 class Dialect(Protocol):
@@ -51,33 +52,33 @@ class Dialect(Protocol):
 class Seam:
     """The patched ``request`` of one client class; off again it is the very method it was."""
 
-    def __init__(self, client: type, dialect: Dialect) -> None:
+    def __init__(self, client: type, dialect: Dialect, *, is_async: bool) -> None:
         """Find the class that defines ``request``.
 
         Raises:
             LookupError: there is none, or it takes other parameters than those known here.
         """
         owner = next((kind for kind in client.__mro__ if "request" in vars(kind)), None)
-        original = vars(owner)["request"] if owner else None
-        if owner is None or not inspect.isfunction(original):
-            raise LookupError(f"{client.__name__}.request is not a method")
-        if tuple(inspect.signature(original).parameters)[:3] != _POSITIONAL:
-            raise LookupError(f"{client.__name__}.request takes other parameters than before")
-        self._owner = owner
+        if owner is None or not callable(original := vars(owner)["request"]):
+            raise LookupError(f"{client.__name__}.request is no method")
+        try:
+            inspect.signature(original).bind(None, **_ARGUMENTS)
+        except TypeError as error:
+            raise LookupError(f"{client.__name__}.request: {error}") from error
+        self._owner: Any = owner
         self._original = original
         self._dialect: Dialect | None = dialect
-        metered = self._async if inspect.iscoroutinefunction(original) else self._sync
-        self._metered = metered(original)
+        self._metered = self._async(original) if is_async else self._sync(original)
 
     def put(self) -> None:
         """Start metering."""
-        self._owner.request = self._metered  # type: ignore[attr-defined]
+        self._owner.request = self._metered
 
     def take(self) -> None:
         """Stop metering; where another library has wrapped us since, pass calls on unmetered."""
         self._dialect = None
         if vars(self._owner).get("request") is self._metered:
-            self._owner.request = self._original  # type: ignore[attr-defined]
+            self._owner.request = self._original
 
     def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
