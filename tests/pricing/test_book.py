@@ -51,6 +51,15 @@ class TestCharging:
             assert charge is not None
             assert charge.nano_usd == nano
 
+    @pytest.mark.parametrize(("time_ns", "nano"), [(-(10**30), 10_000), (10**30, 2000)])
+    def test_a_time_out_of_this_world_has_the_first_or_the_last_price(
+        self, clock: StillClock, time_ns: int, nano: int
+    ) -> None:
+        book = PriceBook(PricesConfig(), clock=clock)
+        charge = book.charge("openai", "o3", "", {"input_tokens": 1}, time_ns)
+        assert charge is not None
+        assert charge.nano_usd == nano
+
     def test_windows_of_the_day_are_right_for_a_whole_week_of_events(
         self, clock: StillClock
     ) -> None:

@@ -18,7 +18,7 @@ from costmeter.pricing.providers import catalogue_id
 from costmeter.pricing.refresh import Published, fetch, keep, kept
 from costmeter.pricing.resolve import Resolved, Resolver
 from costmeter.pricing.schema import PricesConfig
-from costmeter.pricing.tariff import Priced, Tariff, Unpriced
+from costmeter.pricing.tariff import FOREVER_NS, Priced, Tariff, Unpriced
 from costmeter.units import NANO
 
 MAX_TARIFFS: Final = 10_000
@@ -64,6 +64,7 @@ class _Edition:
         Prices with windows of the day change several times a day and events come out of order, so
         tariffs of other times are kept too.
         """
+        time_ns = min(max(time_ns, 0), FOREVER_NS - 1)
         known = self.older.get(key, {})
         for tariff in known.values():
             if tariff.start_ns <= time_ns < tariff.end_ns:

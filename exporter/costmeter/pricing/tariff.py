@@ -28,6 +28,7 @@ _TEXT: Final = {
 """What most requests use, and the kinds that it is."""
 _TEXT_KEYS: Final = _TEXT.keys()
 _IS_INPUT: Final = tuple("output" not in kind and kind != "reasoning" for kind in KINDS)
+"""Which of :data:`costmeter.pricing.tokens.KINDS` make the length of a request."""
 _COMPONENTS: Final = (
     "input",
     "cache_read",
