@@ -7,7 +7,6 @@ each source was read. A commit that fails is tried again as it stands; nothing i
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import Counter
@@ -45,6 +44,8 @@ RETRY_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 CHARGE_SECONDS: Final = 15.0
 PRUNE_SECONDS: Final = 3600.0
+PRICES_SECONDS: Final = 300.0
+"""How often it is asked whether prices have to be fetched, and how soon after a failure again."""
 QUEUED_BATCHES: Final = 1000
 
 _encode = msgspec.json.Encoder().encode
@@ -221,6 +222,7 @@ class Pipeline:
         if self._thread.is_alive():
             self._thread.join()
         self._refuse_waiting()
+        self._sampler.close()
         self.ledger.close()
 
     # -- the pipeline's thread -----------------------------------------------------------------
@@ -231,6 +233,8 @@ class Pipeline:
             self._wake.clear()
             draining = self._draining.is_set()
             self._note_scrape()
+            if draining and not journals_done:
+                self._due.update(sample=0.0, charge=0.0)
             worked = self._turn(read_journals=not journals_done)
             self._reload_if_asked()
             if draining and not self._behind:
@@ -281,9 +285,9 @@ class Pipeline:
 
     def _settle(self, turn: _Turn) -> None:
         """Show a committed batch and let go of what the ledger now holds."""
-        for series, sign in self.publisher.money.items():
-            if series in turn.batch.sums:
-                self.spending.add(turn.batch.sums[series], sign=sign)
+        for series, quarters in turn.batch.sums.items():
+            if sign := self.publisher.money.get(series):
+                self.spending.add(quarters, sign=sign)
         self.publisher.publish(turn.batch)
         for reader in self.readers:
             self._forget.extend(reader.release())
@@ -313,27 +317,28 @@ class Pipeline:
 
     def _take_submissions(self, positions: dict[str, int]) -> list[tuple[Future[Receipt], Receipt]]:
         receipts: list[tuple[Future[Receipt], Receipt]] = []
-        while True:
+        events = 0
+        while events < EVENTS_A_COMMIT:
             try:
                 submission = self._submissions.get_nowait()
             except Empty:
-                return receipts
+                break
             name = f"http:{submission.source}"
             if submission.sequence <= self._positions.get(name, -1):
                 receipts.append((submission.receipt, Receipt(0, duplicate=True)))
                 continue
             self._positions[name] = positions[name] = submission.sequence
             accepted = sum(map(self._accountant.add, submission.payloads))
-            self.read["http"] += accepted
+            events += accepted
             receipts.append((submission.receipt, Receipt(accepted)))
+        self.read["http"] += events
+        return receipts
 
     def _charge_resources(self) -> None:
-        if not self.config.resources:
-            return
         if self._is_due("sample", SAMPLE_SECONDS):
             began = time.monotonic()
             self.readings = self._sampler.sample()
-            self._report("resources", began)
+            self._report("resources", began, "; ".join(self._sampler.problems))
         if self._is_due("charge", CHARGE_SECONDS):
             for event in self._sampler.charge():
                 self.read["resources"] += self._accountant.add(_encode(event))
@@ -396,25 +401,22 @@ class Pipeline:
         if found or self._waiting is not None:
             return found or ["the ledger cannot be written now; try again when it can"]
         try:
-            prices = PriceBook(config.prices, clock=self._clock)
+            prices = PriceBook(config.prices, clock=self._clock, predecessor=self.prices)
         except CostmeterError as error:
             return [str(error)]
         self.config, self.prices = config, prices
-        self._sampler = ResourceSampler(config.resources, clock=self._clock)
+        self._sampler.watch(config.resources)
         self._accountant = self._new_accountant()
         return []
 
     def _refresh(self) -> None:
-        since = -math.inf
-        while not self._stopped.wait(1):
-            every = self.config.prices.refresh
-            if every is None or time.monotonic() - since < every.total_seconds():
-                continue
-            began = since = time.monotonic()
-            succeeded = self.prices.refresh()
-            self.refreshes["success" if succeeded else "failure"] += 1
-            problem = "" if succeeded else "prices could not be refreshed; the last good ones stay"
-            self._report("prices", began, problem)
+        while not self._stopped.is_set():
+            if self.prices.due:
+                began = time.monotonic()
+                succeeded = self.prices.refresh()
+                self.refreshes["success" if succeeded else "failure"] += 1
+                self._report("prices", began, self.prices.problem)
+            self._stopped.wait(PRICES_SECONDS)
 
     @property
     def _retention_ns(self) -> int:
