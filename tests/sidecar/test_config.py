@@ -73,7 +73,7 @@ def test_all_problems_are_told_at_once_each_with_its_path_and_value(write) -> No
         ("journal: [", "is no YAML: "),
         ("- a\n- b", "(top level): a mapping is expected, not a list"),
         ("ledger: a\nledger: b", "is no YAML: line 2: the key 'ledger' is given twice"),
-        ("journal: []", "journal: []: Value should have at least 1 item after validation, not 0"),
+        ("journal: []", "journal: Value should have at least 1 item after validation, not 0"),
         ("listen: localhost", "listen: 'localhost': an address is written host:port"),
         ("labels: {a-b: {}}", "labels.a-b"),
         ("!!python/object/apply:os.system [echo]", "is no YAML: "),

@@ -60,7 +60,7 @@ def pricing(
 
 def open_book(config: ConfigFile, *, refresh: bool) -> PriceBook:
     """Return the price book that a configuration describes, its prices fetched where asked for."""
-    book = PriceBook(configuration.load(config).prices)
+    book = PriceBook(configuration.load(config).kept_prices)
     if refresh and not book.refresh():
         typer.echo(f"prices could not be fetched: {book.problem}", err=True)
     return book

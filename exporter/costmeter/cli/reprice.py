@@ -21,7 +21,7 @@ def reprice(config: ConfigFile = None, ledger: LedgerFile = None) -> None:
     in the ledger is changed. May run beside a running exporter, which takes the new totals over.
     """
     settings = configuration.load(config, ledger=ledger)
-    book = PriceBook(settings.prices)
+    book = PriceBook(settings.kept_prices)
     store = Ledger.open(settings.ledger, exclusive=False)
     try:
         outcome = price_again(store, book.charge, settings.label_caps)

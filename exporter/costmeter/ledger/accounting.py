@@ -263,9 +263,7 @@ class Accountant:
             What it is charged, or None where there is still no price.
         """
         event = self._decode(payload)
-        charge = self._price(
-            event.provider, event.model, event.service_tier, event.usage, event.time_ns
-        )
+        charge = self._price(event.provider, event.model, event.service_tier, event.usage, time_ns)
         if charge is None or not (event.usage or charge.components):
             return None
         account = self._account(event)

@@ -136,6 +136,12 @@ class Config(Section):
         """The labels that the configuration adds to the built-in ones."""
         return tuple(name for name in self.labels if name not in DIMENSIONS)
 
+    @property
+    def kept_prices(self) -> PricesConfig:
+        """The section ``prices``; fetched prices are kept beside the ledger unless it says where."""
+        kept = self.prices.cache_file or self.ledger.with_name("prices.json")
+        return self.prices.model_copy(update={"cache_file": kept})
+
 
 def load(path: Path | None, **overrides: object) -> Config:
     """Read a configuration.
@@ -164,7 +170,7 @@ def problems(error: ValidationError) -> list[str]:
         value = problem["input"]
         if problem["type"] == "extra_forbidden":
             message = "unknown key"
-        elif not isinstance(value, dict) and len(repr(value)) <= _SHOWN_CHARACTERS:
+        elif not isinstance(value, dict | list | tuple) and len(repr(value)) <= _SHOWN_CHARACTERS:
             message = f"{value!r}: {message}"
         found.append(f"{_path(problem['loc'])}: {message}")
     return found

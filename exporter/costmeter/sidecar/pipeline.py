@@ -115,7 +115,7 @@ class Pipeline:
         self._load = load
         self._clock = clock
         self.ledger = Ledger.open(config.ledger, clock=clock)
-        self.prices = PriceBook(config.prices, clock=clock)
+        self.prices = PriceBook(config.kept_prices, clock=clock)
         self.exposition = Exposition(LEDGER_FAMILIES, config.extra_labels)
         self.publisher = Publisher(
             self.ledger,
@@ -401,7 +401,7 @@ class Pipeline:
         if found or self._waiting is not None:
             return found or ["the ledger cannot be written now; try again when it can"]
         try:
-            prices = PriceBook(config.prices, clock=self._clock, predecessor=self.prices)
+            prices = PriceBook(config.kept_prices, clock=self._clock, predecessor=self.prices)
         except CostmeterError as error:
             return [str(error)]
         self.config, self.prices = config, prices
