@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +22,8 @@ TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PIECE_BYTES: Final = 1 << 18
 """Bytes that are handed to the socket, or to zlib, at a time."""
 _GZIP_LEVEL: Final = 1  # 6 takes three times as long and saves a tenth
-_GZIP_WINDOW: Final = 31  # the largest window, with gzip's header and trailer
+_GZIP_THREADS: Final = min(4, os.cpu_count() or 1)
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # deflate; made fast, at no time, anywhere
 
 
 class MetricsEndpoint:
@@ -56,8 +60,9 @@ class MetricsEndpoint:
             self._pipeline.scraped()
 
     def _draw(self, openmetrics: bool, gzip: bool) -> list[bytes]:
-        pieces = _pieces(self._pipeline.exposition.draw(openmetrics, self._pipeline.gauges()))
-        return list(_compressed(pieces) if gzip else pieces)
+        chunks = self._pipeline.exposition.draw(openmetrics, self._pipeline.gauges())
+        pieces = list(_pieces(chunks)) or [b""]
+        return _compressed(pieces) if gzip else pieces
 
 
 def prefers_openmetrics(accept: str) -> bool:
@@ -112,12 +117,29 @@ def _pieces(chunks: list[bytes]) -> Iterator[bytes]:
             size, begin = 0, end
 
 
-def _compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW)
-    for piece in pieces:
-        if compressed := compressor.compress(piece):
-            yield compressed
-    yield compressor.flush()
+def _compressed(pieces: list[bytes]) -> list[bytes]:
+    """Return the pieces as one gzip stream.
+
+    zlib lets other threads run, so the pieces are deflated side by side. Each but the last is ended
+    on a byte's boundary, so that joined they are what one thread would have made.
+
+    Source: RFC 1951, 3.2 and RFC 1952, 2.3.
+    """
+    last = len(pieces) - 1
+    with ThreadPoolExecutor(min(_GZIP_THREADS, len(pieces))) as threads:
+        deflated = threads.map(lambda at: _deflate(pieces[at], last=at == last), range(len(pieces)))
+        checksum = length = 0
+        for piece in pieces:
+            checksum = zlib.crc32(piece, checksum)
+            length += len(piece)
+        return [_GZIP_HEADER, *deflated, struct.pack("<II", checksum, length & 0xFFFF_FFFF)]
+
+
+def _deflate(piece: bytes, *, last: bool) -> bytes:
+    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=-zlib.MAX_WBITS)
+    return compressor.compress(piece) + compressor.flush(
+        zlib.Z_FINISH if last else zlib.Z_FULL_FLUSH
+    )
 
 
 async def _disconnection(receive: Receive) -> None:
