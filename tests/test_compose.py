@@ -171,6 +171,12 @@ def test_what_is_metered_stops_before_the_exporter_and_it_before_prometheus() ->
     assert "exporter" not in depends_on("prometheus")
 
 
+@pytest.mark.parametrize("name", ["service", "standin", "load", "receiver"])
+def test_an_example_does_not_keep_a_stop_waiting(name: str) -> None:
+    """Linux ignores signals to a process 1 that has no handler for them."""
+    assert SERVICES[name]["init"] is True
+
+
 def test_the_exporter_has_time_to_drain() -> None:
     config = yaml.safe_load((ROOT / "costmeter.yml").read_text(encoding="utf-8"))
     seconds = int(SERVICES["exporter"]["stop_grace_period"].removesuffix("s"))
