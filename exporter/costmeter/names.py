@@ -122,6 +122,37 @@ UNPRICED_EVENTS: Final = Family(
     ("provider", "model", "reason"),
 )
 
+EVENTS_READ: Final = Family(
+    "cost_events_read_total",
+    "counter",
+    "Usage events taken into the ledger, by source.",
+    ("source",),
+)
+EVENTS_REJECTED: Final = Family(
+    "cost_events_rejected_total", "counter", "Usage events refused, by reason.", ("reason",)
+)
+EVENTS_DROPPED: Final = Family(
+    "cost_events_dropped_total",
+    "counter",
+    "Usage events that an application could not write to its journal.",
+)
+EVENTS_REDATED: Final = Family(
+    "cost_events_redated_total",
+    "counter",
+    "Usage events from the future or from before the retention: counted at the time of reading.",
+)
+LABEL_OVERFLOW: Final = Family(
+    "cost_label_overflow_total",
+    "counter",
+    "Usage events with a label value over the label's cap, counted under 'other'.",
+    ("label",),
+)
+INSTRUMENTATION_ERRORS: Final = Family(
+    "cost_instrumentation_errors_total",
+    "counter",
+    "Errors inside costmeter that an application was spared.",
+)
+
 LEDGER_FAMILIES: Final = (
     SPEND,
     CREDIT,
@@ -130,6 +161,12 @@ LEDGER_FAMILIES: Final = (
     API_CALL_DURATION,
     REQUEST_COST,
     UNPRICED_EVENTS,
+    EVENTS_READ,
+    EVENTS_REJECTED,
+    EVENTS_DROPPED,
+    EVENTS_REDATED,
+    LABEL_OVERFLOW,
+    INSTRUMENTATION_ERRORS,
 )
 
 # -- Budgets ----------------------------------------------------------------------------------
@@ -220,31 +257,6 @@ LEDGER_INFO: Final = Family(
     ("ledger", "schema"),
 )
 LEDGER_SIZE: Final = Family("cost_ledger_size_bytes", "gauge", "Size of the ledger, in bytes.")
-EVENTS_READ: Final = Family(
-    "cost_events_read_total",
-    "counter",
-    "Usage events taken into the ledger, by source.",
-    ("source",),
-)
-EVENTS_REJECTED: Final = Family(
-    "cost_events_rejected_total", "counter", "Usage events refused, by reason.", ("reason",)
-)
-EVENTS_DROPPED: Final = Family(
-    "cost_events_dropped_total",
-    "counter",
-    "Usage events that an application could not write to its journal.",
-)
-EVENTS_REDATED: Final = Family(
-    "cost_events_redated_total",
-    "counter",
-    "Usage events from the future or from before the retention: counted at the time of reading.",
-)
-LABEL_OVERFLOW: Final = Family(
-    "cost_label_overflow_total",
-    "counter",
-    "Usage events with a label value over the label's cap, counted under 'other'.",
-    ("label",),
-)
 JOURNAL_LAG_SECONDS: Final = Family(
     "cost_journal_lag_seconds",
     "gauge",
@@ -288,22 +300,16 @@ CONFIG_RELOAD_TIMESTAMP: Final = Family(
     "gauge",
     "When the configuration was last loaded, in seconds since 1970.",
 )
-INSTRUMENTATION_ERRORS: Final = Family(
-    "cost_instrumentation_errors_total",
-    "counter",
-    "Errors inside costmeter that an application was spared.",
-)
 
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
     CPU_USAGE, MEMORY_USAGE, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_SIZE,
-    EVENTS_READ, EVENTS_REJECTED, EVENTS_DROPPED, EVENTS_REDATED, LABEL_OVERFLOW,
     JOURNAL_LAG_SECONDS, JOURNAL_LAG_BYTES, JOURNAL_WRITERS,
     CATALOGUE_INFO, CATALOGUE_TIMESTAMP, CATALOGUE_REFRESHES,
     COLLECTOR_DURATION, COLLECTOR_SUCCESS, SCRAPES, SCRAPE_DURATION,
-    CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_TIMESTAMP, INSTRUMENTATION_ERRORS,
+    CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_TIMESTAMP,
 )  # fmt: skip
 """Families whose values the sidecar knows at scrape time, not the ledger."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from costmeter.ledger.accounting import FUTURE_NS, Accountant, Counts, label_caps
+from costmeter.ledger.accounting import FUTURE_NS, Accountant, label_caps
 from costmeter.ledger.batch import Batch
 from costmeter.pricing.charge import Charge
 from costmeter.units import NANO
@@ -30,13 +30,11 @@ class Books:
 
     def __init__(self, **caps: int) -> None:
         self.names: list[tuple[str, dict[str, str]]] = []
-        self.counts = Counts()
         self.prices = {"gpt-4o-mini"}
         self.accountant = Accountant(
             self.intern,
             self.price,
             label_caps(caps),
-            self.counts,
             clock=FixedClock(),
             retention_ns=90 * DAY,
         )
@@ -224,7 +222,7 @@ def test_values_over_a_labels_cap_become_other_and_totals_stay_exact() -> None:
         "b": 1,
         "other": 2,
     }
-    assert books.counts.overflow == {"team": 2}
+    assert books.sums(batch, "cost_label_overflow_total") == {("team",): {0: 2}}
 
 
 def test_values_that_the_ledger_knows_keep_their_place_within_the_cap() -> None:
@@ -257,7 +255,7 @@ def test_an_event_from_out_of_time_counts_now(books: Books, time_ns: int) -> Non
     books.add(time_ns=time_ns)
     batch = books.accountant.take()
     assert list(books.sums(batch, "cost_provider_api_calls_total").values()) == [{QUARTER: 1}]
-    assert books.counts.redated == 1
+    assert books.sums(batch, "cost_events_redated_total") == {(): {0: 1}}
     assert batch.events[0].time_ns == NOON
 
 
@@ -281,13 +279,16 @@ def test_an_event_from_out_of_time_counts_now(books: Books, time_ns: int) -> Non
 )
 def test_a_malformed_event_is_refused_and_counted(books: Books, payload: bytes) -> None:
     assert not books.accountant.add(payload)
-    assert books.counts.rejected == {"malformed": 1}
-    assert books.accountant.take() == Batch()
+    batch = books.accountant.take()
+    assert books.sums(batch, "cost_events_rejected_total") == {("malformed",): {0: 1}}
+    assert (len(batch.sums), batch.events) == (1, [])
 
 
 def test_an_event_that_is_too_large_is_refused_unread(books: Books) -> None:
     assert not books.add(attributes={"team": "x" * 20_000})
-    assert books.counts.rejected == {"too_large": 1}
+    assert books.sums(books.accountant.take(), "cost_events_rejected_total") == {
+        ("too_large",): {0: 1}
+    }
 
 
 def test_an_overlong_label_is_cut_rather_than_the_money_lost(books: Books) -> None:

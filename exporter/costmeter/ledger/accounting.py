@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import msgspec
@@ -23,6 +22,9 @@ from costmeter.names import (
     COMPONENTS,
     CREDIT,
     DIMENSIONS,
+    EVENTS_REDATED,
+    EVENTS_REJECTED,
+    LABEL_OVERFLOW,
     OVERFLOW,
     REQUEST_COST,
     SPEND,
@@ -165,21 +167,6 @@ def _add(sums: dict[int, dict[int, int]], series: int, quarter: int, amount: int
         quarters[quarter] = quarters.get(quarter, 0) + amount
 
 
-@dataclass(slots=True)
-class Counts:
-    """What an accountant came across, since this process began.
-
-    Attributes:
-        rejected: events refused, by reason (``malformed``, ``too_large``).
-        overflow: events with a label value over its cap, by label.
-        redated: events whose time was out of range and which count as of now.
-    """
-
-    rejected: Counter[str] = field(default_factory=Counter)
-    overflow: Counter[str] = field(default_factory=Counter)
-    redated: int = 0
-
-
 class Accountant:
     """Adds usage events up by series and quarter of an hour."""
 
@@ -188,7 +175,6 @@ class Accountant:
         intern: Intern,
         price: Pricer,
         caps: Mapping[str, int],
-        counts: Counts,
         *,
         clock: Clock,
         retention_ns: int,
@@ -201,7 +187,6 @@ class Accountant:
             price: prices usage.
             caps: how many values each label may have, for each label that there is: those of
                 :data:`costmeter.names.DIMENSIONS` and the configuration's own.
-            counts: where it counts what it refuses or changes.
             clock: says what is now.
             retention_ns: age in nanoseconds beyond which an event is redated to now.
             keep_events: whether priced events are kept one by one. Unpriced ones always are.
@@ -220,10 +205,10 @@ class Accountant:
         self._accounts: dict[tuple[str, ...], _Account] = {}
         self._histograms: dict[tuple[str, str, str], _Histogram] = {}
         self._touched: list[_Account] = []
+        self._tally: Counter[tuple[Family, str]] = Counter()
         self._batch = Batch()
         self._earliest_ns = self._latest_ns = self._now_ns = 0
         self._set_now()
-        self._counts = counts
 
     def know(self, series: Iterable[Mapping[str, str]]) -> None:
         """Take the label values of series that exist: they keep their place within the caps."""
@@ -235,26 +220,30 @@ class Accountant:
     def add(self, payload: bytes) -> bool:
         """Add one event, given as its JSON array; return False where it is refused."""
         if len(payload) > MAX_EVENT_BYTES:
-            self._counts.rejected["too_large"] += 1
+            self.tally(EVENTS_REJECTED, "too_large")
             return False
         try:
             event = self._decode(payload)
             account = self._account(event)
         except (msgspec.MsgspecError, RecursionError):
-            self._counts.rejected["malformed"] += 1
+            self.tally(EVENTS_REJECTED, "malformed")
             return False
         time_ns = event.time_ns
         if not self._earliest_ns <= time_ns <= self._latest_ns:
-            self._counts.redated += 1
+            self.tally(EVENTS_REDATED)
             time_ns = self._now_ns
         self._turn_to(account, time_ns // QUARTER_NS)
-        if account.overflows:
-            self._counts.overflow.update(account.overflows)
+        for label in account.overflows:
+            self.tally(LABEL_OVERFLOW, label)
         self._add_usage(event, account)
         cost, price = self._add_cost(event, time_ns, account)
         if self._keep_events or cost is None:
             self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
         return True
+
+    def tally(self, family: Family, value: str = "", count: int = 1) -> None:
+        """Count something that happened, in a family with one label, whose value it is, or none."""
+        self._tally[family, value] += count
 
     def correct(self, payload: bytes, time_ns: int) -> Charge | None:
         """Price a kept event that had no price and add its cost to the time it belongs to.
@@ -284,6 +273,10 @@ class Accountant:
         self._touched.clear()
         for histogram in self._histograms.values():
             histogram.flush(sums, self._intern)
+        for (family, value), count in self._tally.items():
+            series = self._intern(family.name, dict.fromkeys(family.labels, value))
+            _add(sums, series, 0, count)
+        self._tally.clear()
         batch, self._batch = self._batch, Batch()
         self._set_now()
         return batch

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.ledger.accounting import Accountant, Counts, Pricer
+from costmeter.ledger.accounting import Accountant, Pricer
 from costmeter.ledger.batch import Batch, Correction
 from costmeter.ledger.store import Ledger
 
@@ -42,7 +42,7 @@ def reprice(
     Raises:
         LedgerError: a correction could not be written; those committed before it stand.
     """
-    accountant = Accountant(ledger.intern, price, caps, Counts(), clock=clock, retention_ns=0)
+    accountant = Accountant(ledger.intern, price, caps, clock=clock, retention_ns=0)
     accountant.know(series.labels for series in ledger.series())
     outcome: defaultdict[tuple[str, str], Repriced] = defaultdict(Repriced)
     corrections: list[Correction] = []

@@ -138,7 +138,7 @@ class Config(Section):
 
     @property
     def kept_prices(self) -> PricesConfig:
-        """The section ``prices``; fetched prices are kept beside the ledger unless it says where."""
+        """The section ``prices``; fetched prices are kept beside the ledger where it names none."""
         kept = self.prices.cache_file or self.ledger.with_name("prices.json")
         return self.prices.model_copy(update={"cache_file": kept})
 

@@ -92,6 +92,7 @@ class Exporter:
         day, month = (self._period(window, now_ns) for window in ("day", "month"))
         today = {row.key: row.cost_nano_usd for row in self._by_model(day)}
         this_month = self._by_model(month)
+        count = pipeline.publisher.counts
         lag = self._lag()
         oldest = lag.oldest_ns
         return Status(
@@ -119,9 +120,9 @@ class Exporter:
             lag_bytes=lag.bytes,
             writers=lag.writers,
             ledger_bytes=pipeline.ledger.size_bytes(),
-            events=sum(pipeline.read.values()),
-            dropped=pipeline.dropped,
-            rejected=dict(pipeline.counts.rejected),
+            events=sum(count(names.EVENTS_READ).values()),
+            dropped=sum(count(names.EVENTS_DROPPED).values()),
+            rejected={reason: n for reason, n in count(names.EVENTS_REJECTED).items() if n},
             problems=tuple(each.problem for each in pipeline.collectors.values() if each.problem),
         )
 
@@ -174,7 +175,7 @@ class Exporter:
                 yield (provider, model, kind), float(usd_per_million.scaleb(-6))
 
     def _self_gauges(self) -> Iterator[Gauges]:
-        pipeline, prices, counts = self._pipeline, self._pipeline.prices, self._pipeline.counts
+        pipeline, prices = self._pipeline, self._pipeline.prices
         lag = self._lag()
         oldest = lag.oldest_ns
         age = 0.0 if oldest is None else max(0.0, (time.time_ns() - oldest) / NANO)
@@ -182,13 +183,6 @@ class Exporter:
         yield Gauges(names.BUILD_INFO, [((VERSION, platform.python_version()), 1)])
         yield Gauges(names.LEDGER_INFO, [((pipeline.ledger.id, str(pipeline.ledger.schema)), 1)])
         yield _single(names.LEDGER_SIZE, pipeline.ledger.size_bytes())
-        yield _counted(names.EVENTS_READ, {"journal": 0, "http": 0, **pipeline.read})
-        yield _counted(names.EVENTS_REJECTED, {"malformed": 0, **counts.rejected})
-        yield _single(names.EVENTS_DROPPED, pipeline.dropped)
-        yield _single(names.EVENTS_REDATED, counts.redated)
-        overflow = dict.fromkeys(pipeline.config.label_caps, 0) | counts.overflow
-        yield _counted(names.LABEL_OVERFLOW, overflow)
-        yield _single(names.INSTRUMENTATION_ERRORS, pipeline.spared)
         yield _single(names.JOURNAL_LAG_SECONDS, age)
         yield _single(names.JOURNAL_LAG_BYTES, lag.bytes)
         yield _single(names.JOURNAL_WRITERS, lag.writers)

@@ -23,10 +23,19 @@ from costmeter.budgets.spending import Spending
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import ConfigError, CostmeterError, JournalError, LedgerError
 from costmeter.journal.reader import JournalReader
-from costmeter.ledger.accounting import Accountant, Counts
+from costmeter.ledger.accounting import Accountant
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
-from costmeter.names import LEDGER_FAMILIES
+from costmeter.names import (
+    EVENTS_DROPPED,
+    EVENTS_READ,
+    EVENTS_REDATED,
+    EVENTS_REJECTED,
+    INSTRUMENTATION_ERRORS,
+    LABEL_OVERFLOW,
+    LEDGER_FAMILIES,
+    Family,
+)
 from costmeter.pricing.book import PriceBook
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
@@ -47,6 +56,16 @@ PRUNE_SECONDS: Final = 3600.0
 PRICES_SECONDS: Final = 300.0
 """How often it is asked whether prices have to be fetched, and how soon after a failure again."""
 QUEUED_BATCHES: Final = 1000
+
+_COUNTED: Final = {
+    EVENTS_READ: ("journal", "http", "resources"),
+    EVENTS_REJECTED: ("malformed", "too_large", "torn"),
+    EVENTS_DROPPED: ("",),
+    EVENTS_REDATED: ("",),
+    INSTRUMENTATION_ERRORS: ("",),
+    LABEL_OVERFLOW: (),
+}
+"""Counts that exist from the start, at 0: with these values of their label, or with every label."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -86,10 +105,6 @@ class Pipeline:
         publisher: decides what the exposition shows.
         spending: spend of the open periods.
         readings: what the watched resources use now.
-        counts: what was refused or changed, in this process's life.
-        read: events taken into the ledger in this process's life, by source.
-        dropped: events that applications could not write, seen in this process's life.
-        spared: errors that the instrumentation kept from applications, likewise.
         collectors: how each part did last.
     """
 
@@ -128,11 +143,11 @@ class Pipeline:
         self.readers = [_reader(path, self._positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
         self.readings: list[Reading] = []
-        self.counts = Counts()
         self._accountant = self._new_accountant()
         self._forget: list[str] = []
         self._waiting: _Turn | None = None
         self._submissions: SimpleQueue[_Submission] = SimpleQueue()
+        self._refused: SimpleQueue[tuple[str, int]] = SimpleQueue()
         self._reloads: SimpleQueue[Future[list[str]]] = SimpleQueue()
         self._scrape_began_ns: int | None = None
         self._due: dict[str, float] = {"sample": 0.0, "charge": 0.0, "prune": 0.0}
@@ -143,8 +158,6 @@ class Pipeline:
         self._thread = threading.Thread(target=self._run, name="costmeter-pipeline", daemon=True)
         self._caught_up = False
         self._behind = True
-        self.read: Counter[str] = Counter()
-        self.dropped = self.spared = 0
         self.refreshes: Counter[str] = Counter()
         self.collectors = {
             name: Collector() for name in ("journal", "ledger", "resources", "prices")
@@ -152,6 +165,9 @@ class Pipeline:
         self.reloaded_ns = clock.now_ns()
         self.reload_succeeded = True
         self._load_spending()
+        for family, values in _COUNTED.items():
+            for value in values or config.label_caps:
+                self.publisher.intern(family.name, dict.fromkeys(family.labels, value))
 
     # -- from any thread -----------------------------------------------------------------------
 
@@ -192,7 +208,7 @@ class Pipeline:
 
     def rejected(self, reason: str, events: int) -> None:
         """Count events that the server refused."""
-        self.counts.rejected[reason] += events
+        self._refused.put((reason, events))
 
     def scraped(self, began_ns: int) -> None:
         """Take note of a scrape that got everything, drawn from a monotonic instant on."""
@@ -308,11 +324,10 @@ class Pipeline:
                 add(payload)
             self._behind |= len(chunk.payloads) >= EVENTS_A_COMMIT
             positions.update(chunk.positions)
-            self.read["journal"] += len(chunk.payloads)
-            self.dropped += chunk.dropped
-            self.spared += chunk.errors
-            if chunk.torn:
-                self.counts.rejected["torn"] += chunk.torn
+            self._tally(EVENTS_READ, "journal", len(chunk.payloads))
+            self._tally(EVENTS_DROPPED, "", chunk.dropped)
+            self._tally(EVENTS_REJECTED, "torn", chunk.torn)
+            self._tally(INSTRUMENTATION_ERRORS, "", chunk.errors)
         self._report("journal", began, problem)
 
     def _take_submissions(self, positions: dict[str, int]) -> list[tuple[Future[Receipt], Receipt]]:
@@ -331,7 +346,9 @@ class Pipeline:
             accepted = sum(map(self._accountant.add, submission.payloads))
             events += accepted
             receipts.append((submission.receipt, Receipt(accepted)))
-        self.read["http"] += events
+        self._tally(EVENTS_READ, "http", events)
+        while not self._refused.empty():
+            self._tally(EVENTS_REJECTED, *self._refused.get_nowait())
         return receipts
 
     def _charge_resources(self) -> None:
@@ -341,7 +358,7 @@ class Pipeline:
             self._report("resources", began, "; ".join(self._sampler.problems))
         if self._is_due("charge", CHARGE_SECONDS):
             for event in self._sampler.charge():
-                self.read["resources"] += self._accountant.add(_encode(event))
+                self._tally(EVENTS_READ, "resources", self._accountant.add(_encode(event)))
 
     def _watch_ledger(self) -> None:
         """Take over what another process wrote (``costmeter reprice``), and forget what is old."""
@@ -427,7 +444,6 @@ class Pipeline:
             self.publisher.intern,
             self.prices.charge,
             self.config.label_caps,
-            self.counts,
             clock=self._clock,
             retention_ns=self._retention_ns,
             keep_events=self.config.events.keep,
@@ -441,6 +457,10 @@ class Pipeline:
         self.spending.load(spend, credit)
 
     # -- small -----------------------------------------------------------------------------------
+
+    def _tally(self, family: Family, value: str, count: int) -> None:
+        if count:
+            self._accountant.tally(family, value, count)
 
     def _is_due(self, name: str, every: float) -> bool:
         now = time.monotonic()

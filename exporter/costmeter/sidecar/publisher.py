@@ -14,11 +14,22 @@ from costmeter.clock import Clock
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
 from costmeter.ledger.store import Series as LedgerSeries
-from costmeter.names import CREDIT, SPEND, TOKENS
+from costmeter.names import (
+    CREDIT,
+    EVENTS_DROPPED,
+    EVENTS_READ,
+    EVENTS_REJECTED,
+    SPEND,
+    TOKENS,
+    Family,
+)
 from costmeter.sidecar.exposition import Exposition
 
 _SILENT_INTERVALS: Final = 4
 """Scrape intervals without a scrape after which no scraper is there any more."""
+
+_COUNTS: Final = frozenset(family.name for family in (EVENTS_READ, EVENTS_REJECTED, EVENTS_DROPPED))
+"""Families that the landing page shows as well."""
 
 
 class Publisher:
@@ -53,6 +64,7 @@ class Publisher:
         self.totals: dict[int, int] = {}
         self.money: dict[int, int] = {}
         self.models: set[tuple[str, str]] = set()
+        self._counted: dict[tuple[str, str], int] = {}
         self.load(ledger.series())
 
     def load(self, series: Iterable[LedgerSeries]) -> None:
@@ -123,6 +135,14 @@ class Publisher:
             and self.last_scrape_ns > self._last_change_ns
         )
 
+    def counts(self, family: Family) -> dict[str, int]:
+        """Return the totals of a family with one label by its value, or with none by ``""``."""
+        return {
+            value: self.totals[series]
+            for (name, value), series in self._counted.copy().items()
+            if name == family.name
+        }
+
     def _know(self, series: int, family: str, labels: Mapping[str, str]) -> None:
         if family == SPEND.name:
             self.money[series] = 1
@@ -130,3 +150,5 @@ class Publisher:
             self.money[series] = -1
         elif family == TOKENS.name:
             self.models.add((labels.get("provider", ""), labels.get("model", "")))
+        elif family in _COUNTS:
+            self._counted[family, "".join(labels.values())] = series

@@ -86,9 +86,7 @@ async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) ->
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, on_stop)
-    loop.add_signal_handler(
-        signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, pipeline)
-    )
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, pipeline))
     _announce(listener, web)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not (stop.is_set() or serving.done()) and pipeline.alive:

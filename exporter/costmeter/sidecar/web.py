@@ -314,7 +314,7 @@ class BasicAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 401."""
-        users = self._web.users
+        users = self._web.users if scope["type"] == "http" else {}
         if not users or await self._is_valid(users, Headers(scope=scope).get("authorization", "")):
             await self._app(scope, receive, send)
         else:
