@@ -25,6 +25,7 @@ import yaml
 BASE: Final = Path(__file__).resolve().parent
 PLACEHOLDER: Final = re.compile(r"\$\{(\w+)(:-([^}]*))?\}")
 OWNER: Final = re.compile(r"[A-Za-z0-9._@-]{1,128}")
+URL: Final = re.compile(r"https?://[^\s\"'<>{}|]+")
 ADDRESSES: Final = {
     "email": "OWNER_EMAIL_TO",
     "slack": "OWNER_SLACK_WEBHOOK_URL",
@@ -130,9 +131,8 @@ def render_receiver(
     return rendered
 
 
-def read_owners(variables: Mapping[str, str], problems: list[str]) -> dict[str, dict[str, str]]:
+def read_owners(text: str, problems: list[str]) -> dict[str, dict[str, str]]:
     """Return the addresses of each owner, by the keys of :data:`ADDRESSES`."""
-    text = variables.get("COSTMETER_OWNERS", "")
     try:
         owners = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
@@ -141,33 +141,34 @@ def read_owners(variables: Mapping[str, str], problems: list[str]) -> dict[str, 
     if not isinstance(owners, dict):
         problems.append(f"COSTMETER_OWNERS: {owners!r} is not a mapping of owners to addresses")
         return {}
-    found = {}
-    for owner, addresses in owners.items():
-        path = f"COSTMETER_OWNERS.{owner}"
-        if not isinstance(owner, str) or not OWNER.fullmatch(owner):
-            problems.append(f"{path}: an owner is up to 128 letters, digits and . _ @ -")
-        elif (
-            not isinstance(addresses, dict) or not addresses or addresses.keys() - ADDRESSES.keys()
-        ):
-            problems.append(
-                f"{path}: {addresses!r} is not a mapping with some of {list(ADDRESSES)}"
-            )
-        elif wrong := [
-            key for key, value in addresses.items() if not value or not isinstance(value, str)
-        ]:
-            problems.append(f"{path}.{wrong[0]}: {addresses[wrong[0]]!r} is not an address")
-        else:
-            found[owner] = addresses
-    return found
+    wrong = [problem for item in owners.items() for problem in problems_of_owner(*item)]
+    problems.extend(wrong)
+    return {} if wrong else owners
+
+
+def problems_of_owner(owner: Any, addresses: Any) -> Iterator[str]:
+    """Yield what is wrong with an entry of ``COSTMETER_OWNERS``."""
+    path = f"COSTMETER_OWNERS.{owner}"
+    if not isinstance(owner, str) or not OWNER.fullmatch(owner):
+        yield f"{path}: an owner is 1 to 128 of letters, digits and . _ @ -"
+    elif not isinstance(addresses, dict) or not addresses or addresses.keys() - ADDRESSES.keys():
+        yield f"{path}: {addresses!r} is not a mapping with some of {', '.join(ADDRESSES)}"
+    else:
+        for key, address in addresses.items():
+            if not address or not isinstance(address, str):
+                yield f"{path}.{key}: {address!r} is not an address"
 
 
 def render(variables: Mapping[str, str], output: Path) -> tuple[dict[Path, str], list[str]]:
     """Return the files to write, by path, and the problems: where there is one, write nothing."""
     problems: list[str] = []
     scope = Scope(variables, output.resolve())
+    grafana = variables.get("COSTMETER_GRAFANA_URL", "")
+    if grafana and not URL.fullmatch(grafana):
+        problems.append(f"COSTMETER_GRAFANA_URL: {grafana!r} is not an http:// or https:// address")
     owners = [
         scope.of_owner(owner, addresses)
-        for owner, addresses in read_owners(variables, problems).items()
+        for owner, addresses in read_owners(variables.get("COSTMETER_OWNERS", ""), problems).items()
     ]
     base = yaml.safe_load((BASE / "alertmanager.yml").read_text(encoding="utf-8"))
 
