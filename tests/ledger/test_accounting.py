@@ -190,19 +190,21 @@ def test_unknown_is_not_zero(books: Books) -> None:
     assert sum(q[QUARTER] for q in books.sums(batch, "cost_provider_tokens_total").values()) == 1050
 
 
-@pytest.mark.parametrize("status", ["ok", "incomplete"])
+@pytest.mark.parametrize("status", ["ok", "incomplete", "cancelled", "timeout"])
+@pytest.mark.parametrize("usage", [{}, {"input_tokens": 0, "output_tokens": 0}])
 def test_a_call_that_reports_no_usage_is_unpriced_rather_than_free(
-    books: Books, status: str
+    books: Books, status: str, usage: dict[str, int]
 ) -> None:
-    books.add(usage={}, status=status)
+    books.add(usage=usage, status=status)
     batch = books.accountant.take()
     assert books.sums(batch, "cost_unpriced_events_total") == {
         ("gpt-4o-mini", "openai", "no_usage"): {QUARTER: 1}
     }
 
 
-def test_a_failed_call_without_usage_costs_nothing(books: Books) -> None:
-    books.add(usage={}, status="rate_limited", model="gpt-99")
+@pytest.mark.parametrize("usage", [{}, {"input_tokens": 0, "output_tokens": 0}])
+def test_a_failed_call_without_usage_costs_nothing(books: Books, usage: dict[str, int]) -> None:
+    books.add(usage=usage, status="rate_limited", model="gpt-99")
     batch = books.accountant.take()
     assert books.sums(batch, "cost_provider_api_calls_total") == {
         ("gpt-99", "openai", "rate_limited", "search"): {QUARTER: 1}

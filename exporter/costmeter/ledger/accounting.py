@@ -51,8 +51,8 @@ FUTURE_NS: Final = 3600 * NANO
 MAX_STATUSES: Final = 30
 _CACHED_ATTRIBUTE_SETS: Final = 65_536
 
-_UNFAILED: Final = frozenset({"ok", "incomplete"})
-"""Statuses of calls that have used something, so that no usage means that it is not known."""
+_PERHAPS_BILLED: Final = frozenset({"ok", "incomplete", "cancelled", "timeout"})
+"""Statuses of calls that a provider may charge for, so that no usage means that it is not known."""
 _new_row: Final = tuple.__new__
 
 _CALLS: Final = 0
@@ -253,7 +253,7 @@ class Accountant:
         """
         event = self._decode(payload)
         charge = self._price(event.provider, event.model, event.service_tier, event.usage, time_ns)
-        if charge is None or not (event.usage or charge.components):
+        if charge is None or not (charge.components or any(event.usage.values())):
             return None
         account = self._account(event)
         self._turn_to(account, time_ns // QUARTER_NS)
@@ -312,14 +312,14 @@ class Accountant:
         self, event: RecordedUsage, time_ns: int, account: _Account
     ) -> tuple[int | None, str]:
         """Add an event's cost by component; return it in nano-dollars, and what priced it."""
-        if event.cost_nano_usd is not None or (not event.usage and event.status not in _UNFAILED):
-            return self._add_known_cost(event, account)
+        if event.cost_nano_usd is not None:
+            return self._add_known_cost(event.cost_nano_usd, event, account)
         charge = self._price(event.provider, event.model, event.service_tier, event.usage, time_ns)
+        components = charge.components if charge else ()
+        if not components and not any(event.usage.values()):
+            return self._add_unused(event, account)
         if charge is None:
             return self._unpriced(account, "no_price")
-        components, price = charge
-        if not components and not event.usage:
-            return self._unpriced(account, "no_usage")
         amounts = account.amounts
         cost = 0
         for component, nano in components:
@@ -329,21 +329,25 @@ class Accountant:
             account.costs.append(cost)
         else:
             _observe(account.costs, cost, event.requests)
-        return cost, price
+        return cost, charge.price
 
     @staticmethod
-    def _add_known_cost(event: RecordedUsage, account: _Account) -> tuple[int, str]:
-        """Add the cost that the application gave; a call that failed and used nothing has none."""
-        known = event.cost_nano_usd
-        _observe(account.costs, known or 0, event.requests)
-        if known is None:
-            return 0, "failed"
+    def _add_known_cost(known: int, event: RecordedUsage, account: _Account) -> tuple[int, str]:
+        """Add the cost that the application gave, in nano-dollars."""
         if known < 0:
             account.amounts[_CREDIT] -= known
         else:
             component = "compute" if event.operation == "compute" else "request"
             account.amounts[_SPEND[component]] += known
+        _observe(account.costs, known, event.requests)
         return known, "reported"
+
+    def _add_unused(self, event: RecordedUsage, account: _Account) -> tuple[int | None, str]:
+        """Take note of an event that used nothing: free where it failed, otherwise a riddle."""
+        if event.status in _PERHAPS_BILLED:
+            return self._unpriced(account, "no_usage")
+        _observe(account.costs, 0, event.requests)
+        return 0, "failed"
 
     def _unpriced(self, account: _Account, reason: str) -> tuple[None, str]:
         """Count an event that has no price."""
