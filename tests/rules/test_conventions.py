@@ -22,7 +22,7 @@ from costmeter import names
 
 RUNBOOK = "https://github.com/costmeter/costmeter/blob/main/docs/runbook.md#"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-PROMETHEUS_OWN = {"up"}
+PROMETHEUS_OWN = {"up", "ALERTS"}
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 each_alert = pytest.mark.parametrize("name", ALERTS)
@@ -70,7 +70,7 @@ def test_an_expression_selects_only_what_exists(rule: Rule) -> None:
 @each_rule
 def test_an_expression_matches_and_groups_by_labels_that_exist(rule: Rule) -> None:
     labels = {label for family in names.FAMILIES.values() for label in family.labels}
-    labels |= {"job", "instance", "le", "__name__"}
+    labels |= {"job", "instance", "alertname", "le", "__name__"}
     for grouping in re.findall(r"\b(?:by|on|group_left|without) \(([^)]*)\)", rule.expr):
         assert set(filter(None, grouping.split(", "))) <= labels
     for selector in rule.selectors():
