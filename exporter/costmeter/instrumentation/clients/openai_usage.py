@@ -10,7 +10,7 @@ https://platform.openai.com/docs/api-reference/embeddings/create
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,27 +18,36 @@ import msgspec
 from costmeter.instrumentation.clients.reading import Reading
 from costmeter.usage import MAX_QUANTITY
 
-# Key of UsageEvent.usage, and where it stands in `usage`: chat completions and embeddings use the
-# first name, responses the second.
-_WHOLES: Final = (
-    ("input_tokens", ("prompt_tokens", "input_tokens")),
-    ("output_tokens", ("completion_tokens", "output_tokens")),
-)
-_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details")
-_INPUT_PARTS: Final = (
-    ("cache_read_tokens", "cached_tokens"),
-    ("cache_write_tokens", "cache_write_tokens"),
-    ("input_audio_tokens", "audio_tokens"),
-    ("input_image_tokens", "image_tokens"),
-)
-_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
-_OUTPUT_PARTS: Final = (
-    ("reasoning_tokens", "reasoning_tokens"),
-    ("output_audio_tokens", "audio_tokens"),
-    ("output_image_tokens", "image_tokens"),
-)
-_CACHED_ELSEWHERE: Final = ("prompt_cache_hit_tokens", "cached_tokens")
-"""Where DeepSeek and Moonshot report cached tokens without ``prompt_tokens_details``."""
+_WHOLES: Final = {
+    "prompt_tokens": "input_tokens",
+    "input_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "output_tokens": "output_tokens",
+}
+"""Keys of :attr:`UsageEvent.usage` by their names in chat completions and in responses."""
+_INPUT_PARTS: Final = {
+    "cached_tokens": "cache_read_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "audio_tokens": "input_audio_tokens",
+    "image_tokens": "input_image_tokens",
+}
+_OUTPUT_PARTS: Final = {
+    "reasoning_tokens": "reasoning_tokens",
+    "audio_tokens": "output_audio_tokens",
+    "image_tokens": "output_image_tokens",
+}
+_PARTS: Final = {
+    "prompt_tokens_details": ("input_tokens", _INPUT_PARTS),
+    "input_tokens_details": ("input_tokens", _INPUT_PARTS),
+    "completion_tokens_details": ("output_tokens", _OUTPUT_PARTS),
+    "output_tokens_details": ("output_tokens", _OUTPUT_PARTS),
+}
+"""Which whole the details in ``usage`` are parts of, and the keys of the parts by their names."""
+_CACHED_ELSEWHERE: Final = {
+    "prompt_cache_hit_tokens": "cache_read_tokens",
+    "cached_tokens": "cache_read_tokens",
+}
+"""Where DeepSeek and Moonshot report cached tokens: right in ``usage``."""
 
 _BASE_TIERS: Final = frozenset({"", "auto", "default", "standard"})
 """Service tiers that are the base price."""
@@ -109,65 +118,61 @@ def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
     if of is None:
         odd.append(f"usage of type {type(reported).__name__}")
         return None
-    usage = _wholes(of, odd)
-    unreported = _unreported_reasoning(of, usage)
-    if unreported:
-        usage["output_tokens"] = usage.get("output_tokens", 0) + unreported
-    _add_parts(usage, "input_tokens", _first(of, _INPUT_DETAILS), _INPUT_PARTS, odd)
-    _add_parts(usage, "output_tokens", _first(of, _OUTPUT_DETAILS), _OUTPUT_PARTS, odd)
-    if unreported:
-        usage["reasoning_tokens"] = unreported
-    if "cache_read_tokens" not in usage and (count := _count(of, _CACHED_ELSEWHERE, odd)):
-        usage["cache_read_tokens"] = _part(count, usage.get("input_tokens", 0), "cached", odd)
+    usage: dict[str, int] = {}
+    _add(usage, of, _WHOLES, odd)
+    _add_unsplit(usage, of)
+    for name in of.keys() & _PARTS.keys():
+        if (details := _fields(of[name])) is not None:
+            whole, parts = _PARTS[name]
+            _add(usage, details, parts, odd, most=usage.get(whole, 0))
+    if "cache_read_tokens" not in usage:
+        _add(usage, of, _CACHED_ELSEWHERE, odd, most=usage.get("input_tokens", 0))
     if searches := _web_searches(fields, odd):
         usage["web_searches"] = searches
     return usage
 
 
-def _wholes(of: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
-    usage = {key: count for key, names in _WHOLES if (count := _count(of, names, odd))}
-    if not usage and not odd and (total := _count(of, ("total_tokens",), odd)):
-        usage["input_tokens"] = total  # Voyage reports embeddings by their total alone
-    return usage
+def _add(
+    usage: dict[str, int],
+    fields: Mapping[str, Any],
+    keys: Mapping[str, str],
+    odd: list[str],
+    most: int = MAX_QUANTITY,
+) -> None:
+    """Add the counts that fields hold under the names of some keys; zero adds nothing."""
+    for name, value in fields.items():
+        if value and (key := keys.get(name)) and (count := _count(name, value, odd)):
+            if count > most:
+                odd.append(f"{name} {count}, more than the {most} that it is a part of")
+            usage[key] = min(count, most)
 
 
-def _unreported_reasoning(of: Mapping[str, Any], usage: Mapping[str, int]) -> int:
-    """Return the reasoning tokens that are in the total but not in the output.
+def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:
+    """Add what is in the total only.
 
-    xAI reports reasoning beside ``completion_tokens``, and Gemini's OpenAI endpoint only in the
-    total; both bill it as output.
+    Voyage reports embeddings by their total alone. xAI reports reasoning beside
+    ``completion_tokens``, and Gemini's OpenAI endpoint in the total only; both bill it as output.
     """
     odd: list[str] = []
-    total = _count(of, ("total_tokens",), odd)
+    total = _count("total_tokens", of.get("total_tokens"), odd)
     beyond = total - usage.get("input_tokens", 0) - usage.get("output_tokens", 0)
-    if beyond <= 0 or "input_tokens" not in usage:
-        return 0
-    reasoning = _count(_first(of, _OUTPUT_DETAILS), ("reasoning_tokens",), odd)
-    return beyond if reasoning in (0, beyond) and not odd else 0
-
-
-def _first(of: Mapping[str, Any], names: Iterable[str]) -> Mapping[str, Any]:
-    """Return the first of some details that is there; empty where none is."""
-    return _fields(next((of[name] for name in names if of.get(name) is not None), None)) or {}
-
-
-def _add_parts(
-    usage: dict[str, int],
-    whole: str,
-    details: Mapping[str, Any],
-    parts: Iterable[tuple[str, str]],
-    odd: list[str],
-) -> None:
-    for key, name in parts:
-        if count := _count(details, (name,), odd):
-            usage[key] = _part(count, usage.get(whole, 0), name, odd)
+    if beyond <= 0:
+        return
+    if not any(of.get(name) for name in _WHOLES):
+        usage["input_tokens"] = total
+    elif "input_tokens" in usage:
+        details = _fields(of.get("completion_tokens_details")) or {}
+        reasoning = _count("reasoning_tokens", details.get("reasoning_tokens"), odd)
+        if reasoning in (0, beyond) and not odd:
+            usage["output_tokens"] = usage.get("output_tokens", 0) + beyond
+            usage["reasoning_tokens"] = beyond
 
 
 def _web_searches(fields: Mapping[str, Any], odd: list[str]) -> int:
     """Return the billed web searches of a response: opening and reading a page found is free."""
-    billed = _fields((_fields(fields.get("tool_usage")) or {}).get("web_search"))
-    if billed is not None:
-        return _count(billed, ("num_requests",), odd)
+    if (tools := _fields(fields.get("tool_usage"))) is not None:
+        billed = _fields(tools.get("web_search")) or {}
+        return _count("num_requests", billed.get("num_requests"), odd)
     output = fields.get("output")
     return sum(_is_search(_fields(item)) for item in output) if isinstance(output, list) else 0
 
@@ -193,24 +198,14 @@ def _status(fields: Mapping[str, Any]) -> str:
             return "ok"
 
 
-def _count(fields: Mapping[str, Any], names: Iterable[str], odd: list[str]) -> int:
-    for name in names:
-        value = fields.get(name)
-        if value is None:
-            continue
-        if type(value) is int and 0 <= value <= MAX_QUANTITY:
-            return value
-        if type(value) is float and value.is_integer() and 0 <= value <= MAX_QUANTITY:
-            return int(value)
+def _count(name: str, value: object, odd: list[str]) -> int:
+    if type(value) is int and 0 <= value <= MAX_QUANTITY:
+        return value
+    if type(value) is float and value.is_integer() and 0 <= value <= MAX_QUANTITY:
+        return int(value)
+    if value is not None:
         odd.append(f"{name} {_shown(value)}, which is no count of tokens")
     return 0
-
-
-def _part(count: int, whole: int, name: str, odd: list[str]) -> int:
-    if count > whole:
-        odd.append(f"{name} {count}, more than the {whole} that it is a part of")
-        return whole
-    return count
 
 
 def _tier(value: object) -> str:
@@ -229,7 +224,7 @@ def _shown(value: object) -> str:
 
 def _fields(thing: object) -> Mapping[str, Any] | None:
     """Return the fields of a mapping or of a model, unknown ones of a newer API included."""
-    if isinstance(thing, dict):
+    if thing is None or isinstance(thing, dict):
         return thing
     fields: dict[str, Any] | None = getattr(thing, "__dict__", None)
     if isinstance(fields, dict) and (extra := getattr(thing, "__pydantic_extra__", None)):

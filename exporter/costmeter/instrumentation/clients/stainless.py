@@ -199,4 +199,4 @@ def _response_of(result: object) -> Any | None:
     for name in ("http_response", "response"):
         if name in fields:
             return fields[name]
-    return result if hasattr(type(result), "iter_raw") else None
+    return result if "is_closed" in fields else None
