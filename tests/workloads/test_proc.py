@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from costmeter.workloads.kept import KeptFile
 from costmeter.workloads.proc import ProcessTable, ProcessTree, parse_stat
 from costmeter.workloads.schema import ProcessConfig
 
@@ -197,6 +199,29 @@ def test_a_child_that_took_a_known_id_is_found_in_the_end(proc: Any, watched: Wa
     for _ in range(ProcessTable.PASSES_TO_FORGET):
         watched.sample()
     assert watched.ticks == 8
+
+
+def test_a_member_that_cannot_be_read_for_once_counts_when_it_can_be(
+    proc: Any, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc.write(101, parent=100, own=30)
+    watched.sample()
+    proc.write(100, own=1004, reaped=500, old=True)
+    proc.write(101, parent=100, own=36)
+    read = KeptFile.read
+
+    def refuse(file: KeptFile) -> bytes:
+        if file.path.parent.name == "101":
+            raise OSError(errno.EMFILE, "Too many open files", str(file.path))
+        return read(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptFile, "read", refuse)
+        with pytest.raises(OSError, match="Too many open files: .*101/stat"):
+            watched.sample()
+    assert watched.ticks == 34
+    watched.sample()
+    assert watched.ticks == 40
 
 
 def test_a_process_that_is_gone_is_not_watched_again_under_its_number(

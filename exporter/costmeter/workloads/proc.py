@@ -184,6 +184,11 @@ class Member:
         self._seen = min(departed, owed - paid)
         return self.own_growth + self.reaped_growth - paid
 
+    @property
+    def counted(self) -> int:
+        """Ticks of it that are counted already, and will come again when it is reaped."""
+        return self.stat.own + self.stat.reaped + self._seen
+
     def close(self) -> None:
         """Close its file."""
         self._file.close()
@@ -267,9 +272,9 @@ class ProcessTree:
         for pid in reversed(gone):
             member = self._members.pop(pid)
             member.close()
-            stat = member.stat
-            ticks = stat.own + stat.reaped + departed.pop(pid, 0)
-            departed[stat.parent] = departed.get(stat.parent, 0) + ticks
+            ticks = member.counted + departed.pop(pid, 0)
+            parent = member.stat.parent
+            departed[parent] = departed.get(parent, 0) + ticks
         if self._root in gone:
             self._root = None
         return departed
