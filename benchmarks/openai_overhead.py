@@ -1,7 +1,7 @@
 """What metering adds to a call of OpenAI's SDK, whose provider answers at once.
 
-Times are CPU time of the calling thread. Bare and metered calls take turns, so that a slow moment of
-the machine meets both alike, and the lower quartile of each counts.
+Times are CPU time of the calling thread. Bare and metered calls take turns, so that a slow moment
+of the machine meets both alike, and the lower quartile of each counts.
 """
 
 from __future__ import annotations
