@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -120,6 +121,13 @@ def test_an_alert_tells_what_is_up_and_where_to_look(name: str) -> None:
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard"}
     assert alert["annotations"]["runbook_url"] == f"{RUNBOOK}{name.lower()}"
     assert name.lower() in headings(ROOT / "docs" / "runbook.md")
+
+
+@each_alert
+def test_an_alert_links_to_a_dashboard_that_exists(name: str) -> None:
+    dashboards = [json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")]
+    links = {f"/d/{dashboard['uid']}" for dashboard in dashboards}
+    assert ALERTS[name]["annotations"]["dashboard"] in links
 
 
 @each_alert
