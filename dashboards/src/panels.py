@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dashboards.src import colours
-from dashboards.src.queries import REST
 from dashboards.src.variables import DATASOURCE
 from grafana_foundation_sdk.builders import barchart, bargauge, common, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
@@ -127,7 +126,7 @@ def figure(
         .color_mode(options.BigValueColorMode.VALUE)
         .justify_mode(options.BigValueJustifyMode.CENTER)
         .text_mode(options.BigValueTextMode.VALUE)
-        .text(common.VizTextDisplayOptions().value_size(26))
+        .text(common.VizTextDisplayOptions().value_size(30))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(""))
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .thresholds(levels.thresholds())
@@ -142,7 +141,7 @@ def figure(
 def amounts(
     title: str,
     text: str,
-    queries: Sequence[str],
+    expr: str,
     label: str,
     unit: Unit,
     *,
@@ -164,8 +163,7 @@ def amounts(
         .color_scheme(FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colours.MONEY))
         .min(0)
     )
-    for place, (expr, legend) in enumerate(zip(queries, (f"{{{{{label}}}}}", REST), strict=False)):
-        panel.with_target(_target(place, Query(expr, legend)).instant())
+    panel.with_target(_target(0, Query(expr, f"{{{{{label}}}}}")).instant())
     return _framed(panel, title, text, unit, nothing)
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 BRIDGED: Final = "6h"
 """The longest gap at a range's start that is bridged; the recording rules remember as long."""
-TOP: Final = 7
-"""How many values of a label a list tells apart; the rest is added up."""
+TOP: Final = 8
+"""How many values of a label a list shows."""
 STACKED: Final = 6
-"""How many values of a label a chart tells apart: as many as have a colour of their own."""
+"""How many values a chart tells apart: as many as have a colour of their own."""
 REST: Final = "all others"
 NOBODY: Final = "(none)"
 """Stands for a label that was not set."""
@@ -53,19 +53,18 @@ PAID: Final = series(names.SPEND, 'component!~"compute|storage|network"')
 """What is paid by the call or the token."""
 
 
-def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "") -> str:
+def gained(selector: str, window: str = "$__range", ago: str = "") -> str:
     """Return by how much each series rose within the ``window`` that ends now.
 
     Args:
         selector: counters of the ledger.
         window: a duration.
         ago: how long before now the window ends.
-        at: another time than each time of a range, such as `` @ end()``.
     """
-    end = f"{at} offset {ago}" if ago else at
+    end = f" offset {ago}" if ago else ""
     return (
         f"(last_over_time({selector}[{window}]{end})"
-        f" - (last_over_time({selector}[{BRIDGED}]{at} offset {ago}{window})"
+        f" - (last_over_time({selector}[{BRIDGED}] offset {ago}{window})"
         f" or min_over_time({selector}[{window}]{end})))"
     )
 
@@ -82,13 +81,13 @@ def gained_ahead(selector: str, window: str = "$__interval") -> str:
     )
 
 
-def spend(ago: str = "", at: str = "") -> str:
+def spend(ago: str = "") -> str:
     """Return money spent within the range less what came back, by series: see :func:`gained`.
 
     Spend has a ``component`` and credit gets one of its own, so that both can stand in one vector
     and every sum of it is net.
     """
-    spent, back = (gained(series(family), ago=ago, at=at) for family in (names.SPEND, names.CREDIT))
+    spent, back = (gained(series(family), ago=ago) for family in (names.SPEND, names.CREDIT))
     return f"({spent} or {_as_component(back)})"
 
 
@@ -113,20 +112,24 @@ def ratio(label: str, part: str, whole: str) -> str:
     return _named(label, f"sum by ({label}) ({part}) / (sum by ({label}) ({whole}) > 0)")
 
 
-def top(label: str, vector: str, ranked_by: str = "", count: int = TOP) -> tuple[str, str]:
-    """Return the largest sums by a label, and the sum of all others: nothing where there are none.
+def largest(label: str, vector: str) -> str:
+    """Return the largest sums by a label."""
+    return _named(label, f"topk({TOP}, sum by ({label}) ({vector}))")
 
-    Args:
-        label: what to sum by.
-        vector: what to sum.
-        ranked_by: what ranks, where it is not the vector itself. Over a range it has to be the
-            same at all times, or a series is now among the largest and now among the rest.
-        count: how many are told apart.
+
+def largest_over_time(label: str, vector: str) -> tuple[str, str]:
+    """Return the sums by a label that rose most within the range, and the sum of all others.
+
+    What ranks is the same at all times, or a value would be now among the largest and now among
+    the rest. It only ranks, so it may be cheap: the last values less those at the start.
     """
+    spent = series(names.SPEND)
+    end = f"sum by ({label}) (last_over_time({spent}[$__range] @ end()))"
+    start = f"sum by ({label}) ({spent} @ end() offset $__range)"
+    ranks = f"topk({STACKED}, {end} - ({start} or {end} * 0))"
     sums = f"sum by ({label}) ({vector})"
-    ranks = f"topk({count}, sum by ({label}) ({ranked_by or vector}))"
-    largest = f"{sums} and on ({label}) {ranks}" if ranked_by else ranks
-    return _named(label, largest), f"sum({sums} unless on ({label}) {ranks})"
+    others = f"sum({sums} unless on ({label}) {ranks})"
+    return _named(label, f"{sums} and on ({label}) {ranks}"), f"{others} or vector(0)"
 
 
 def change(label: str, ago: str) -> str:

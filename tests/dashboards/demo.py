@@ -14,19 +14,21 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.dashboards.exposed import Meter, Past, Target
-from tests.dashboards.server import prometheus
+from tests.dashboards.server import Prometheus, prometheus
 
 from costmeter import names
 from costmeter.units import GIB, NANO
 
 DAY = 86_400
 LEDGER = "0193a1f0-5a7e-7c1e-9d55-2f0c1f4c9a10"
-RULES = sorted(Path("prometheus/rules").glob("*.yml"))
+RULES = sorted((Path(__file__).parents[2] / "prometheus/rules").glob("*.yml"))
 
 
 @dataclass(frozen=True)
@@ -280,37 +282,45 @@ def past(company: Company, end: int, database: Path) -> None:
     written.write(database)
 
 
-def main() -> None:
-    """Run it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=9099, help="where Prometheus listens")
-    parser.add_argument("--folder", type=Path, help="where the database goes; made anew each time")
-    parser.add_argument("--rules", type=Path, nargs="*", default=RULES, help="rule files")
-    options = parser.parse_args()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="costmeter-dashboards-"))
-    folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def living(folder: Path, port: int = 0) -> Iterator[Prometheus]:
+    """Run a Prometheus over the company's past and present, with our rules."""
     end = int(time.time()) // 240 * 240
     company = Company(end - 31 * DAY, end)
     past(company, end, folder / "tsdb")
     past(company, int(time.time()), folder / "tsdb")  # what went by meanwhile
     guard = threading.Lock()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def page() -> str:
         with guard:
             company.live(int(time.time()))
             return "".join(
-                line for line in company.meter.page().splitlines(keepends=True)
+                line
+                for line in company.meter.page().splitlines(keepends=True)
                 if ":" not in line.partition("{")[0]
-            )  # fmt: skip
+            )
 
     target = Target(page)
-    rules = [path.resolve() for path in options.rules]
-    with prometheus(folder, target.port, rules=rules, port=options.port) as at:
-        print(f"Prometheus over 31 days of a made-up company: {at.url}", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    target.close()
+    try:
+        with prometheus(folder, target.port, rules=RULES, port=port) as server:
+            yield server
+    finally:
+        target.close()
+
+
+def main() -> None:
+    """Run it until interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9099, help="where Prometheus listens")
+    port = parser.parse_args().port
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="costmeter-") as folder,
+        living(Path(folder), port) as server,
+    ):
+        print(f"Prometheus over 31 days of a made-up company: {server.url}", flush=True)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -70,14 +70,12 @@ def _figures() -> tuple[Any, ...]:
 
 
 def _over_time() -> Any:
-    largest, rest = queries.top(
-        BY, queries.spend_ahead(), ranked_by=queries.spend(at=" @ end()"), count=queries.STACKED
-    )
+    largest, others = queries.largest_over_time(BY, queries.spend_ahead())
     return panels.bars(
         f"Spend over time by {BY}",
         "Money spent in the time that each bar spans, less what came back; the last bar holds what"
         f" has come so far. The {queries.STACKED} dearest of the chosen time, and all others.",
-        [Query(largest, AUTO), Query(f"{rest} or vector(0)", queries.REST)],
+        [Query(largest, AUTO), Query(others, queries.REST)],
         units.USD_AXIS,
         fixed={queries.REST: colours.REST},
         beside=True,
@@ -101,8 +99,8 @@ def _changes() -> Any:
 def _amounts(label: str) -> Any:
     return panels.amounts(
         f"Spend by {label}",
-        f"{NET}, by {label}: the largest, and all others. They add up to the figure 'Spend'.",
-        queries.top(label, queries.spend()),
+        f"{NET}, by {label}: the {queries.TOP} largest.",
+        queries.largest(label, queries.spend()),
         label,
         units.USD,
     )

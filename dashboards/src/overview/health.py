@@ -29,9 +29,8 @@ class Check:
     unit: units.Unit = units.WHOLE
 
 
-def _own(family: names.Family) -> str:
-    """Return by how much a counter of the sidecar's own, anew with each start, rose: about."""
-    return f"ceil(sum(increase({series(family)}[$__range]))) or vector(0)"
+def _counted(family: names.Family) -> str:
+    return queries.total(gained(series(family)))
 
 
 CHECKS: Final = (
@@ -52,22 +51,22 @@ CHECKS: Final = (
         "Unpriced",
         "Usage events of the chosen time without a price: kept, and missing from every amount until"
         " 'costmeter reprice' prices them. Not narrowed by endpoint, feature or team.",
-        queries.total(UNPRICED),
+        _counted(names.UNPRICED_EVENTS),
     ),
     Check(
         "Dropped",
         "Usage events that an application could not write to its journal in the chosen time: lost.",
-        _own(names.EVENTS_DROPPED),
+        _counted(names.EVENTS_DROPPED),
     ),
     Check(
         "Rejected",
         "Usage events that were refused in the chosen time: they count nowhere.",
-        _own(names.EVENTS_REJECTED),
+        _counted(names.EVENTS_REJECTED),
     ),
     Check(
         "Not metered",
         "Times in the chosen time that costmeter failed inside an application, which went on.",
-        _own(names.INSTRUMENTATION_ERRORS),
+        _counted(names.INSTRUMENTATION_ERRORS),
     ),
     Check(
         "Scraped twice",

@@ -46,7 +46,7 @@ def _spend() -> Any:
     return panels.amounts(
         "Spend on CPU and memory",
         "Money spent on compute in the chosen time, from the ledger.",
-        queries.top("model", compute),
+        queries.largest("model", compute),
         "model",
         units.USD,
         nothing=NOTHING,

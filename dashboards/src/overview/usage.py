@@ -38,13 +38,11 @@ def _table() -> Any:
     spend, calls, tokens, paid = queries.spend(), gained(CALLS), gained(TOKENS), gained(PAID)
     return panels.rows(
         f"By {BY}",
-        "All that was spent and used in the chosen time. Cost of a call and of 1,000 tokens leave"
-        " compute, storage and network out. Change is against the same hours before, as 'Compare"
-        " with' has it.",
+        "All that was spent and used in the chosen time; the column Cost adds up to the figure"
+        " 'Spend'. Cost of a call and of 1,000 tokens leave compute, storage and network out.",
         [
             Column("Cost", by(BY, spend), units.USD),
             Column("Share", by(BY, f"{spend} / scalar(sum({spend}) > 0)"), units.SHARE, bar=True),
-            Column("Change", queries.change(BY, "$ago"), units.USD_CHANGE),
             Column("Calls", by(BY, calls), units.COUNT),
             Column("Failed", queries.ratio(BY, gained(FAILED), calls), units.SHARE),
             Column("Tokens", by(BY, tokens), units.COUNT),
@@ -111,7 +109,7 @@ def _requests() -> Any:
         "Mean cost of a request by endpoint",
         "Of the requests of the chosen time, as the application counts requests. Not narrowed by"
         " model, feature or team.",
-        [dearest],
+        dearest,
         "endpoint",
         units.USD_SMALL,
     )
