@@ -120,8 +120,9 @@ class ProcessTable:
         return min(found)[1] if found else None
 
     def _ids(self) -> set[str]:
-        with contextlib.suppress(OSError), os.scandir(self.proc) as entries:
-            return {entry.name for entry in entries if entry.name.isdecimal()}
+        with contextlib.suppress(OSError):
+            names = os.listdir(self.proc)  # noqa: PTH208 takes a third of Path.iterdir's time
+            return set(filter(str.isdecimal, names))
         return set()
 
     def _stats(self, ids: set[str]) -> Iterator[tuple[int, Stat]]:
@@ -145,7 +146,7 @@ class Member:
         reaped_growth: the same of its reaped time.
     """
 
-    __slots__ = ("_file", "_seen", "own_growth", "reaped_growth", "stat")
+    __slots__ = ("_content", "_file", "_seen", "own_growth", "reaped_growth", "stat")
 
     def __init__(self, proc: Path, pid: int) -> None:
         """Read a process for the first time.
@@ -155,7 +156,8 @@ class Member:
             OSError: it cannot be read.
         """
         self._file = KeptFile(proc / str(pid) / "stat")
-        self.stat = parse_stat(self._file.read())
+        self._content = self._file.read()
+        self.stat = parse_stat(self._content)
         self.own_growth = self.reaped_growth = 0
         self._seen = 0  # ticks of reaped time that may still come, counted in the child already
 
@@ -167,12 +169,15 @@ class Member:
             OSError: it cannot be read.
         """
         self.own_growth = self.reaped_growth = 0
-        before, stat = self.stat, parse_stat(self._file.read())
+        content = self._file.read()
+        if content == self._content:  # it did nothing
+            return
+        before, stat = self.stat, parse_stat(content)
         if stat.start != before.start:
             raise FileNotFoundError(f"{self._file.path} is another process by now")
         self.own_growth = max(0, stat.own - before.own)
         self.reaped_growth = max(0, stat.reaped - before.reaped)
-        self.stat = stat
+        self.stat, self._content = stat, content
 
     def grown(self, departed: int) -> int:
         """Return the ticks of the last reading that were not counted in a child before.
