@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
     """What one read brought.
 
     Attributes:
-        payloads: events, each a JSON array.
+        payloads: events, each a JSON array; those of one writer in their order.
         positions: what the ledger has to keep with the events' sums, absolute: ``"<segment>"`` is
             an offset in bytes, ``"<segment>#dropped"`` and ``"<segment>#errors"`` are counts.
         dropped: events newly known to have been dropped by writers.
@@ -60,7 +60,7 @@ class Lag(NamedTuple):
 
 
 class JournalReader:
-    """Reads all segments of a directory, in turns. Safe for use from several threads.
+    """Reads the segments of a directory, its writers in turns. Several threads may use it.
 
     A round is ``read``, then a commit of the events' sums together with the chunk's positions,
     then ``release``. A chunk that could not be committed has to be committed before the next read.
@@ -78,22 +78,24 @@ class JournalReader:
         self._turn = 0
 
     def read(self, max_records: int) -> Chunk:
-        """Return up to ``max_records`` new records; no segment's backlog holds up the others."""
+        """Return up to ``max_records`` new records; no writer's backlog holds up the others."""
         payloads: list[bytes] = []
         positions: dict[str, int] = {}
         dropped = torn = errors = 0
         with self._lock:
             self._discover()
-            visited = hungry = self._in_turn()
-            while hungry and (room := max_records - len(payloads)) > 0:
-                share = max(1, room // len(hungry))
-                hungry = [
-                    tail
-                    for tail in hungry[:room]
-                    if self._read_from(tail, share, payloads) == share
-                ]
-            for tail in visited:
-                name = tail.path.name
+            visited: dict[str, SegmentTail] = {}
+            exhausted: set[str] = set()
+            while (room := max_records - len(payloads)) > 0:
+                heads = [tail for tail in self._heads() if tail.writer not in exhausted]
+                if not heads:
+                    break
+                share = max(1, room // len(heads))
+                for tail in heads[:room]:
+                    visited[tail.path.name] = tail
+                    if self._read_from(tail, share, payloads) < share and not tail.finished:
+                        exhausted.add(tail.writer)
+            for name, tail in visited.items():
                 self._tell(positions, name, tail.position, RECORDS_AT)
                 dropped += self._tell(positions, f"{name}#dropped", tail.dropped)
                 errors += self._tell(positions, f"{name}#errors", tail.errors)
@@ -127,7 +129,7 @@ class JournalReader:
         with self._lock:
             self._discover()
             writers = {tail.writer for tail in self._tails.values() if not tail.final}
-            for tail in self._in_turn():
+            for tail in list(self._tails.values()):
                 if self._open(tail):
                     size, time_ns = tail.unread()
                     unread += size
@@ -153,7 +155,7 @@ class JournalReader:
             self._complain(str(self.directory), f"cannot be listed: {error.strerror}")
             return
         self._problems.discard(str(self.directory))
-        for name in names:
+        for name in sorted(names):  # a writer's segments in the order in which they were filled
             if name in self._tails:
                 continue
             if NAME.fullmatch(name):
@@ -190,12 +192,16 @@ class JournalReader:
         finally:
             os.close(fd)
 
-    def _in_turn(self) -> list[SegmentTail]:
-        """Return the segments that may have something, beginning with another one each time."""
-        tails = [tail for tail in self._tails.values() if not tail.finished]
-        if tails:
-            self._turn = (self._turn + 1) % len(tails)
-        return tails[self._turn :] + tails[: self._turn]
+    def _heads(self) -> list[SegmentTail]:
+        """Return each writer's first unread segment, beginning with another writer each time."""
+        first: dict[str, SegmentTail] = {}
+        for tail in self._tails.values():
+            if not tail.finished:
+                first.setdefault(tail.writer, tail)
+        heads = list(first.values())
+        self._turn += 1
+        turn = self._turn % len(heads) if heads else 0
+        return heads[turn:] + heads[:turn]
 
     def _read_from(self, tail: SegmentTail, limit: int, payloads: list[bytes]) -> int:
         if not self._open(tail):

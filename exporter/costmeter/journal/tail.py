@@ -19,7 +19,6 @@ from costmeter.errors import JournalError
 from costmeter.journal.segment import (
     MAX_RECORD_BYTES,
     MAX_SEGMENT_BYTES,
-    NAME,
     RECORD_HEAD,
     RECORDS_AT,
     parse_header,
@@ -42,6 +41,7 @@ class SegmentTail:
 
     Attributes:
         path: the file.
+        writer: the id of the process that writes it.
         position: offset of the first unread record, in bytes.
         dropped: events that the writer has dropped.
         errors: errors that the writer's application was spared.
@@ -53,6 +53,7 @@ class SegmentTail:
     def __init__(self, path: Path, position: int, dropped: int, errors: int) -> None:
         """Take up a segment where its reading had ended."""
         self.path = path
+        self.writer = path.name.partition("-")[0]
         self.position = max(position, RECORDS_AT)
         self.dropped = dropped
         self.errors = errors
@@ -61,12 +62,6 @@ class SegmentTail:
         self.finished = False
         self._fd = -1
         self._probed_at = -PROBE_SECONDS
-
-    @property
-    def writer(self) -> str:
-        """The id of the writing process."""
-        match = NAME.fullmatch(self.path.name)
-        return match[1] if match else ""
 
     def open(self) -> None:
         """Open the file, where it is not open.

@@ -86,6 +86,8 @@ class JournalWriter:
         self._current: OpenSegment | None = None
         self._spare: list[OpenSegment] = []
         self._full: list[OpenSegment] = []
+        self._changing = False
+        self._parked: list[bytes] = []
         self._preparing = False
         self._size = SMALLEST_BYTES
         self._swapped_ns = -HASTE_NS
@@ -111,7 +113,7 @@ class JournalWriter:
     def count_error(self) -> None:
         """Count an error that the application was spared, for the sidecar to show."""
         with self._lock:
-            if self._current is None:
+            if self._current is None and not self._changing:
                 self._use_next(None)
             self._count(ERRORS_AT)
         self._tell()
@@ -131,14 +133,26 @@ class JournalWriter:
                 self._full.append(unused)
             self._close_full()
 
-    # -- Changing segments: under the lock, and yet a signal handler may write at any call -------
+    # -- Changing segments: under the lock, and yet a signal handler may come at any call --------
 
     def _append_to_next(self, record: bytes) -> bool:
         """Store a record that the current segment has no room for."""
         with self._lock:
-            stored = self._append_somewhere(record)
-            if not stored:
-                self._count(DROPPED_AT)
+            if self._changing:
+                # A signal handler came while its own thread is at it. Were it to begin once more,
+                # a handler that comes often enough would never let anyone finish.
+                self._parked.append(record)
+                return True
+            self._changing = True
+            try:
+                stored = self._append_somewhere(record)
+                if not stored:
+                    self._count(DROPPED_AT)
+                while self._parked:
+                    if not self._append_somewhere(self._parked.pop(0)):
+                        self._count(DROPPED_AT)
+            finally:
+                self._changing = False
         self._tell()
         return stored
 
