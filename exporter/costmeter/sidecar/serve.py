@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -52,11 +53,23 @@ def serve(load: Callable[[], Config], web: WebConfig) -> None:
     config = load()
     with _listen(config.listen) as listener:
         pipeline = Pipeline(config, load)
+        collect_garbage_rarely()
         try:
             pipeline.start()
             asyncio.run(_serve(pipeline, web, listener))
         finally:
             pipeline.stop()
+
+
+def collect_garbage_rarely() -> None:
+    """Let the collector of cycles look seldom: events make none, and come by the ten thousand.
+
+    What is loaded by now stays for good, so that no collection walks it again. Without this, a sixth
+    of the pipeline's time is the collector's.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) -> None:
