@@ -64,8 +64,8 @@ def serve(load: Callable[[], Config], web: WebConfig) -> None:
 def collect_garbage_rarely() -> None:
     """Let the collector of cycles look seldom: events make none, and come by the ten thousand.
 
-    What is loaded by now stays for good, so that no collection walks it again. Without this, a sixth
-    of the pipeline's time is the collector's.
+    What is loaded by now stays for good, so no collection walks it again. Without this, a sixth of
+    the pipeline's time is the collector's.
     """
     gc.collect()
     gc.freeze()
