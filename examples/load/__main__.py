@@ -19,7 +19,9 @@ import time
 import httpx2
 from examples.load.shape import request, share_at
 
-CALLER_GIVES_UP_SECONDS = 20
+PATIENCE_SECONDS = 20
+HANG_UPS = 0.03
+"""Share of callers who have read enough after the first words."""
 
 
 async def main() -> None:
@@ -33,7 +35,8 @@ async def main() -> None:
     dice = random.Random(environment("LOAD_SEED", "1"))
     started = time.monotonic()
     under_way: set[asyncio.Task[None]] = set()
-    async with httpx2.AsyncClient(base_url=url, timeout=CALLER_GIVES_UP_SECONDS) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
+        await until_up(client)
         while True:
             second = hour * 3600 + (time.monotonic() - started) * speed
             await asyncio.sleep(dice.expovariate(rate * share_at(second)))
@@ -43,11 +46,26 @@ async def main() -> None:
                 task.add_done_callback(under_way.discard)
 
 
+async def until_up(client: httpx2.AsyncClient) -> None:
+    """Wait for the service."""
+    while True:
+        try:
+            await client.get("/docs")
+        except httpx2.TransportError:
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
 async def send(client: httpx2.AsyncClient, dice: random.Random) -> None:
-    """Send one request and read its answer; a caller that gives up is part of a day."""
+    """Send one request and read its answer, or hang up while it comes in."""
     path, headers, body = request(dice)
+    hangs_up = dice.random() < HANG_UPS
     try:
-        await client.post(path, headers=headers, json=body)
+        async with client.stream("POST", path, headers=headers, json=body) as answer:
+            async for _ in answer.aiter_bytes():
+                if hangs_up:
+                    break
     except httpx2.TransportError as error:
         print(f"{path}: {type(error).__name__}", flush=True)
 

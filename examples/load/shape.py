@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 HOURS: Final = (
     0.15, 0.10, 0.08, 0.08, 0.10, 0.20, 0.45, 0.90, 1.40, 1.75, 1.85, 1.70,
-    1.35, 1.60, 1.90, 1.95, 1.80, 1.50, 1.20, 1.05, 0.95, 0.75, 0.45, 0.25,
+    1.45, 1.60, 1.90, 1.95, 1.80, 1.60, 1.30, 1.15, 1.04, 0.75, 0.45, 0.25,
 )  # fmt: skip
 """Share of the mean rate in each hour of a day: offices in the morning and afternoon."""
 

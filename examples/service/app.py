@@ -35,7 +35,9 @@ PROVIDER = os.environ.get(
 costmeter.instrument(providers={PROVIDER: "openai"})
 
 client = openai.AsyncOpenAI(
-    base_url=PROVIDER, api_key=os.environ.get("OPENAI_API_KEY", "not-needed-by-the-stand-in")
+    base_url=PROVIDER,
+    api_key=os.environ.get("OPENAI_API_KEY", "not-needed-by-the-stand-in"),
+    max_retries=1,
 )
 
 

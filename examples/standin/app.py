@@ -7,7 +7,7 @@ same seed and the same requests give the same answers.
 Environment:
     STANDIN_SEED: the seed, default 1.
     STANDIN_LATENCY: factor on how long answers take, default 1; 0 answers at once.
-    STANDIN_ERRORS: share of requests answered with 429 or 500, default 0.02.
+    STANDIN_ERRORS: share of requests answered with 429 or 500, default 0.05.
 
 A request asks for its own answer with headers (``extra_headers`` in the SDK):
     x-standin-usage: JSON to report as usage, instead of what was counted.
@@ -114,7 +114,7 @@ def from_environment() -> Starlette:
         Standin(
             seed=int(os.environ.get("STANDIN_SEED", "1")),
             latency=float(os.environ.get("STANDIN_LATENCY", "1")),
-            errors=float(os.environ.get("STANDIN_ERRORS", "0.02")),
+            errors=float(os.environ.get("STANDIN_ERRORS", "0.05")),
         )
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import msgspec
 import openai
 import pytest
-import uvicorn
 from examples.standin.app import Standin, create_app
+from tests.examples.serving import serving
 
 import costmeter
 from costmeter.journal import process
@@ -25,16 +24,8 @@ Recorded = Callable[[], list[UsageEvent]]
 @pytest.fixture(scope="session")
 def standin() -> Iterator[str]:
     """The base URL of a stand-in that answers at once."""
-    config = uvicorn.Config(create_app(Standin()), port=0, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}/v1"
-    server.should_exit = server.force_exit = True
-    thread.join(10)
+    with serving(create_app(Standin())) as url:
+        yield f"{url}/v1"
 
 
 @pytest.fixture

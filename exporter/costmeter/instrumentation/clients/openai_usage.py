@@ -121,9 +121,8 @@ def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
     usage: dict[str, int] = {}
     _add(usage, of, _WHOLES, odd)
     _add_unsplit(usage, of)
-    for name in of.keys() & _PARTS.keys():
-        if (details := _fields(of[name])) is not None:
-            whole, parts = _PARTS[name]
+    for name, (whole, parts) in _PARTS.items():
+        if (details := _fields(of.get(name))) is not None:
             _add(usage, details, parts, odd, most=usage.get(whole, 0))
     if "cache_read_tokens" not in usage:
         _add(usage, of, _CACHED_ELSEWHERE, odd, most=usage.get("input_tokens", 0))
