@@ -140,11 +140,12 @@ def listens(port: str) -> bool:
 
 def configure(ports: dict[str, str], environment: dict[str, str]) -> None:
     """Write the configuration files that name ports."""
-    journal, etc = RUN / "journal", RUN / "etc" / "prometheus"
-    journal.mkdir(parents=True, exist_ok=True)
-    (etc / "targets").mkdir(parents=True, exist_ok=True)
+    (RUN / "journal").mkdir(parents=True, exist_ok=True)
+    etc = RUN / "etc" / "prometheus"
+    shutil.rmtree(etc, ignore_errors=True)
+    (etc / "targets").mkdir(parents=True)
     shutil.copy(ROOT / "prometheus" / "prometheus.yml", etc)
-    shutil.copytree(ROOT / "prometheus" / "rules", etc / "rules", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "prometheus" / "rules", etc / "rules")
     for job, name in (("costmeter", "COSTMETER_PORT"), ("alertmanager", "ALERTMANAGER_PORT")):
         targets = [{"targets": [f"127.0.0.1:{ports[name]}"]}]
         (etc / "targets" / f"{job}.yml").write_text(json.dumps(targets))  # JSON is YAML
