@@ -153,9 +153,9 @@ def test_critical_alerts_and_owners_have_addresses_of_their_own(
             threshold("critical", 100, owner="search-leads"),
         )
         until(lambda: hooks.posted["/default"])
-        until(lambda: len(hooks.posted["/critical"]) == 2 == len(hooks.posted["/search"]))
+        until(lambda: min(len(hooks.posted["/critical"]), len(hooks.posted["/search"])) >= 2)
         server.post(SENTINEL)
-        until(lambda: len(hooks.posted["/default"]) == 2)
+        until(lambda: len(hooks.posted["/default"]) >= 2)
     assert hooks.summaries("/default") == [("firing", ["of all"]), ("firing", ["last"])]
     assert sorted(hooks.summaries("/critical")) == [
         ("firing", ["100 % of search"]),
@@ -197,7 +197,7 @@ def test_of_one_budget_s_period_the_worst_is_enough(
             threshold("info", 51, window="day", period="2026-11-22"),
             threshold("info", 52, budget="web"),
         )
-        until(lambda: len(hooks.posted["/"]) == 3)
+        until(lambda: len(hooks.posted["/"]) >= 3)
         server.post(SENTINEL)
         until(lambda: ("firing", ["last"]) in hooks.summaries("/"))
     assert sorted(hooks.summaries("/")) == [
@@ -221,7 +221,7 @@ def test_a_sidecar_that_is_down_holds_back_what_else_is_said_of_it(
             lag | {"instance": "b", "summary": "b lags"},
             SPIKE | {"summary": "spike"},
         )
-        until(lambda: len(hooks.posted["/"]) == 3)
+        until(lambda: len(hooks.posted["/"]) >= 3)
         server.post(SENTINEL)
         until(lambda: ("firing", ["last"]) in hooks.summaries("/"))
     assert sorted(hooks.summaries("/")) == [
@@ -239,21 +239,28 @@ def test_a_threshold_is_told_once_a_period_also_across_a_restart(
     november, december = threshold("warning", 80), threshold("warning", 80, period="2026-12")
     with server.run(program):
         server.post(november, SPIKE)
-        until(lambda: len(hooks.posted["/"]) == 2)
+        until(lambda: len(hooks.posted["/"]) >= 2)
+        # It notes what it has told after telling it: by when it tells another, it has.
+        server.post(SENTINEL)
+        until(lambda: len(hooks.posted["/"]) >= 3)
     with server.run(program):
         server.post(november, SPIKE)
-        server.post(SENTINEL)
-        until(lambda: len(hooks.posted["/"]) == 3)
+        server.post(SENTINEL | {"alertname": "Sentinel2", "summary": "last of all"})
+        until(lambda: len(hooks.posted["/"]) >= 4)
         server.post(november, over=True)  # its end is no news
         server.post(december)
-        until(lambda: len(hooks.posted["/"]) == 4)
+        until(lambda: len(hooks.posted["/"]) >= 5)
     told = hooks.summaries("/")
     assert sorted(told[:2]) == [
         ("firing", ["80 % of search"]),
         ("firing", ["Spend has jumped: 41.00 USD in the last hour"]),
     ]
-    assert told[2:] == [("firing", ["last"]), ("firing", ["80 % of search"])]
-    assert hooks.posted["/"][3]["groupLabels"]["period"] == "2026-12"
+    assert told[2:] == [
+        ("firing", ["last"]),
+        ("firing", ["last of all"]),
+        ("firing", ["80 % of search"]),
+    ]
+    assert hooks.posted["/"][4]["groupLabels"]["period"] == "2026-12"
 
 
 def test_markup_in_a_label_stays_text(
