@@ -217,7 +217,7 @@ def test_a_member_that_cannot_be_read_for_once_counts_when_it_can_be(
 
     with monkeypatch.context() as patch:
         patch.setattr(KeptFile, "read", refuse)
-        with pytest.raises(OSError, match="Too many open files: .*101/stat"):
+        with pytest.raises(OSError, match=r"Too many open files: .*101/stat"):
             watched.sample()
     assert watched.ticks == 34
     watched.sample()
