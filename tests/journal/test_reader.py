@@ -10,15 +10,22 @@ import pytest
 
 from costmeter.journal import reader as reader_module
 from costmeter.journal.reader import JournalReader
-from costmeter.journal.segment import MAX_SEGMENT_BYTES, RECORDS_AT, SMALLEST_BYTES, OpenSegment
+from costmeter.journal.segment import (
+    MAX_SEGMENT_BYTES,
+    RECORD_HEAD,
+    RECORDS_AT,
+    SMALLEST_BYTES,
+    OpenSegment,
+    checksum,
+)
 from costmeter.journal.tail import BLOCK_BYTES
-from costmeter.journal.writer import JournalWriter, _record_head, crc32
+from costmeter.journal.writer import JournalWriter
 
 ONE, TWO, THREE = b'[1,"one"]', b'[22,"two"]', b'[333,"three"]'
 
 
 def record(payload: bytes) -> bytes:
-    return _record_head(len(payload), crc32(payload)) + payload
+    return RECORD_HEAD.pack(len(payload), checksum(payload)) + payload
 
 
 def open_files() -> int:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Usd = Decimal | float | str
 
+_MAX_SECONDS: Final = MAX_DURATION_NS / NANO
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -100,7 +101,8 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
         if (
             # All counts are whole numbers and none is negative, ...
             input_tokens | cache_read_tokens | output_tokens | reasoning_tokens >= 0
-            and duration_seconds >= 0.0
+            and 0.0 <= duration_seconds <= _MAX_SECONDS
+            and provider
             and model
             and cost_usd is None
             and not attributes

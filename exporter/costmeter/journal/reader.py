@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
         positions: what the ledger has to keep with the events' sums, absolute: ``"<segment>"`` is
             an offset in bytes, ``"<segment>#dropped"`` and ``"<segment>#errors"`` are counts.
         dropped: events newly known to have been dropped by writers.
-        torn: records newly given up: a killed writer's last, or those that do not fit their CRC.
+        torn: records newly given up: a killed writer's last, or damaged ones.
         errors: errors newly known to have been spared to applications.
     """
 

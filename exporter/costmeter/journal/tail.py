@@ -13,7 +13,6 @@ import stat
 import time
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 from costmeter.errors import JournalError
 from costmeter.journal.segment import (
@@ -21,6 +20,7 @@ from costmeter.journal.segment import (
     MAX_SEGMENT_BYTES,
     RECORD_HEAD,
     RECORDS_AT,
+    checksum,
     parse_header,
 )
 from costmeter.usage import MAX_EVENT_BYTES
@@ -206,12 +206,12 @@ def parse_records(block: bytes, limit: int, payloads: list[bytes]) -> int:
         start = at + 8
         if start > end:
             break
-        length, crc = unpack(block, at)
+        length, expected = unpack(block, at)
         stop = start + length
         if not 0 < length <= MAX_EVENT_BYTES or stop > end:
             break
         payload = block[start:stop]
-        if crc32(payload) != crc:
+        if checksum(payload) != expected:
             break
         append(payload)
         at = stop
@@ -223,8 +223,11 @@ def find_record(block: bytes, before: int) -> int | None:
     bracket = RECORD_HEAD.size  # a payload begins with one
     while 0 <= (bracket := block.find(b"[", bracket)) < before + RECORD_HEAD.size:
         start = bracket - RECORD_HEAD.size
-        length, crc = RECORD_HEAD.unpack_from(block, start)
-        if 0 < length <= MAX_EVENT_BYTES and crc32(block[bracket : bracket + length]) == crc:
+        length, expected = RECORD_HEAD.unpack_from(block, start)
+        if (
+            0 < length <= MAX_EVENT_BYTES
+            and checksum(block[bracket : bracket + length]) == expected
+        ):
             return start
         bracket += 1
     return None

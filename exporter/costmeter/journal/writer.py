@@ -4,7 +4,7 @@
 function that keeps the GIL. Neither another thread nor a signal handler nor a finalizer can come
 between, so the hot path needs no lock; and a segment is closed to all of them at once by moving its
 position to its end. Where there is no GIL, a reentrant lock does the same. A process that is killed
-leaves whole records behind and at most one torn one at the end, which its CRC gives away.
+leaves whole records behind and at most one torn one at the end, which its checksum gives away.
 
 The next segment is made by a background thread as soon as the current one comes into use, so that
 the caller only swaps. That thread ends when its work is done: a process that forks has no thread of
@@ -24,7 +24,6 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
-from zlib import crc32
 
 from costmeter.errors import JournalError
 from costmeter.journal.segment import (
@@ -36,6 +35,7 @@ from costmeter.journal.segment import (
     SMALLEST_BYTES,
     UNFINISHED_NAME,
     OpenSegment,
+    checksum,
 )
 from costmeter.usage import MAX_EVENT_BYTES
 
@@ -103,7 +103,7 @@ class JournalWriter:
         length = len(payload)
         if length > MAX_EVENT_BYTES:
             return self._drop_oversize(length)
-        record = _record_head(length, crc32(payload)) + payload
+        record = _record_head(length, checksum(payload)) + payload
         try:
             self._append(record)
         except ValueError:  # there is no segment yet, or it is full
