@@ -85,8 +85,9 @@ def variables(ports: dict[str, str]) -> dict[str, str]:
     """Return the environment of all processes; an empty GRAFANA means that there is none."""
     grafana = shutil.which("grafana-server") or shutil.which("grafana") or ""
     return {
-        # What somebody has set goes before these three.
+        # What somebody has set goes before these.
         "COSTMETER_WEBHOOK_URL": f"http://127.0.0.1:{ports['RECEIVER_PORT']}/",
+        "COSTMETER_GRAFANA_URL": f"http://127.0.0.1:{ports['GRAFANA_PORT']}",
         "GF_PATHS_HOME": "/usr/share/grafana",
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         **os.environ,

@@ -59,7 +59,7 @@ QUEUED_BATCHES: Final = 1000
 
 _COUNTED: Final = {
     EVENTS_READ: ("journal", "http", "resources"),
-    EVENTS_REJECTED: ("malformed", "too_large", "torn"),
+    EVENTS_REJECTED: ("malformed", "too_large", "torn", "invalid", "rate_limited"),
     EVENTS_DROPPED: ("",),
     EVENTS_REDATED: ("",),
     INSTRUMENTATION_ERRORS: ("",),
