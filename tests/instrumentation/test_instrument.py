@@ -206,7 +206,7 @@ def test_an_error_of_ours_is_counted_and_the_call_goes_on(
 
     costmeter.instrument()
     if broken == "start":
-        monkeypatch.setattr("costmeter.instrumentation.clients.call.attribution", None)
+        monkeypatch.setattr("costmeter.instrumentation.context.current", fail)
     elif broken == "read":
         monkeypatch.setattr(openai_usage, "read", fail)
     else:

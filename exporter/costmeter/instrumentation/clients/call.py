@@ -5,18 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from costmeter.instrumentation import boundary
+from costmeter.instrumentation import boundary, context, record
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
-from costmeter.instrumentation.context import attribution, clipped
-from costmeter.journal import process
-from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH
+from costmeter.instrumentation.context import clipped
+from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH, UsageEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Call:
@@ -26,14 +21,14 @@ class Call:
     context is gone, as in a web framework that sends it on.
     """
 
-    __slots__ = ("_ended", "_for", "_started_ns", "model", "operation", "provider")
+    __slots__ = ("_attributes", "_ended", "_started_ns", "model", "operation", "provider")
 
     def __init__(self, *, operation: str, provider: str, model: str) -> None:
         """Start the clock. ``model`` is the one asked for, where no other answers."""
         self.operation = operation
         self.provider = provider
         self.model = model
-        self._for = attribution.get()
+        self._attributes = context.current()
         self._ended = False
         self._started_ns = time.monotonic_ns()
 
@@ -52,20 +47,16 @@ class Call:
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
         for odd in reading.odd:
             boundary.note(f"{self.provider} answered with {odd}")
-        # A usage event, field by field: see costmeter.usage.UsageEvent.
-        payload = _encode(
-            (
-                time.time_ns(),
-                self.operation,
-                clipped(self.provider, MAX_NAME_LENGTH),
-                clipped(reading.model or self.model, MAX_VALUE_LENGTH),
-                self._for.encoded,
-                reading.usage or {},
-                1,
-                1,
-                min(duration_ns, MAX_DURATION_NS),
-                status if reading.status == "ok" else reading.status,
-                clipped(reading.service_tier, MAX_NAME_LENGTH),
+        record.write(
+            UsageEvent(
+                time_ns=time.time_ns(),
+                operation=self.operation,
+                provider=clipped(self.provider, MAX_NAME_LENGTH),
+                model=clipped(reading.model or self.model, MAX_VALUE_LENGTH),
+                attributes=self._attributes,
+                usage=reading.usage or {},
+                duration_ns=min(duration_ns, MAX_DURATION_NS),
+                status=status if reading.status == "ok" else reading.status,
+                service_tier=clipped(reading.service_tier, MAX_NAME_LENGTH),
             )
         )
-        process.journal.write(payload)

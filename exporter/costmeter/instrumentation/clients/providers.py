@@ -90,7 +90,7 @@ class Providers:
         for prefix, name in self._overrides:
             if prefix in (host, address) or address.startswith(prefix + "/"):
                 return name
-        return default or _by_host(host, parts.port) or host
+        return default or _by_host(host, parts.port) or host or "unknown"
 
 
 def _by_host(host: str, port: int | None) -> str:
