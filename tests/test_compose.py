@@ -213,7 +213,8 @@ def test_an_examples_environment_is_what_it_reads(name: str) -> None:
 
 
 def test_alertmanager_gets_every_variable_that_its_configuration_names() -> None:
-    text = (ROOT / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8")
+    files = [ROOT / "alertmanager" / "alertmanager.yml", *ROOT.glob("alertmanager/templates/*")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
     named = set(re.findall(r"COSTMETER_\w+", text)) | {"COSTMETER_OWNERS"}
     given = set(SERVICES["alertmanager-config"]["environment"])
     assert {name.removesuffix("_FILE") for name in named} == given
