@@ -185,7 +185,7 @@ def say_what_was_spent(honcho: subprocess.Popen[bytes], ports: dict[str, str]) -
         return
     spent = {line["metric"].get("model", "-"): float(line["value"][1]) for line in result}
     by_model = sorted(spent.items(), key=lambda item: -item[1])
-    parts = ", ".join(f"{model} ${usd:.4f}" for model, usd in by_model if usd)
+    parts = ", ".join(f"{model} ${usd:.4f}" for model, usd in by_model if usd >= 0.0001)
     print(f"\nSpent so far: ${sum(spent.values()):.4f} ({parts})\n", flush=True)
 
 

@@ -232,6 +232,30 @@ def test_the_sdk_is_not_imported_and_is_metered_once_the_application_does() -> N
     subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(script)], check=True)
 
 
+def test_settings_hold_for_an_sdk_that_is_imported_later() -> None:
+    script = """
+        import costmeter
+        costmeter.instrument(providers={"llm.internal": "mine"}, stream_usage=False)
+        costmeter.instrument()
+        from costmeter.instrumentation import instrument
+        assert instrument._settings.providers.at("http://llm.internal/v1") == "mine"
+        assert instrument._settings.stream_usage is False
+    """
+    subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(script)], check=True)
+
+
+def test_an_error_of_ours_while_patching_does_not_reach_the_import(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(sdk: str) -> None:
+        raise ImportError(f"no module for {sdk}")
+
+    monkeypatch.setattr(instrumentation, "client_of", fail)
+    costmeter.instrument()
+    assert journal.errors == 1
+    assert ask().choices
+
+
 @pytest.mark.parametrize("journal_directory", ["missing", "a file", "read-only"])
 def test_a_journal_that_cannot_be_written_does_not_touch_the_application(
     tmp_path: Path,

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from costmeter.errors import ConfigError
+from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import CLIENTS, Patch, Settings, client_of
 from costmeter.instrumentation.clients.providers import Providers, overrides_from_environment
 from costmeter.instrumentation.on_import import OnImport
@@ -58,7 +59,7 @@ def instrument(
     with _lock:
         if stream_usage is not None:
             _settings.stream_usage = stream_usage
-        if providers is not None or not _metered:
+        if providers is not None or not (_metered or _on_import.waiting):
             overrides, problems = overrides_from_environment()
             for problem in problems:
                 _log.warning("costmeter: %s", problem)
@@ -67,9 +68,9 @@ def instrument(
             if sdk in _metered:
                 continue
             if (module := sys.modules.get(sdk)) is not None:
-                _meter(sdk, module)
+                _meter_or_leave(sdk, module)
             else:
-                _on_import.wait(sdk, functools.partial(_meter, sdk))
+                _on_import.wait(sdk, functools.partial(_meter_or_leave, sdk))
 
 
 def uninstrument(*sdks: str) -> None:
@@ -84,8 +85,12 @@ def uninstrument(*sdks: str) -> None:
                 patch.take()
 
 
+def _meter_or_leave(sdk: str, module: ModuleType) -> None:
+    """Meter an imported SDK, or leave it alone where it is not made as it was."""
+    boundary.attempt(_meter, sdk, module, default=None)
+
+
 def _meter(sdk: str, module: ModuleType) -> None:
-    """Patch an imported SDK, or leave it alone where it is not made as it was."""
     try:
         patches = client_of(sdk).meter(module, _settings)
     except (LookupError, AttributeError) as error:

@@ -16,29 +16,32 @@ class OnImport(MetaPathFinder):
     """Waits for modules at the head of ``sys.meta_path``.
 
     The others find and load them as ever: a module keeps its spec and its kind of loader.
+
+    Attributes:
+        waiting: what is done with the modules that are waited for, by name.
     """
 
     def __init__(self) -> None:
         """Wait for nothing yet."""
-        self._waiting: dict[str, Callable[[ModuleType], None]] = {}
+        self.waiting: dict[str, Callable[[ModuleType], None]] = {}
 
     def wait(self, name: str, then: Callable[[ModuleType], None]) -> None:
         """Call ``then`` with a top-level module once it is imported; it must not raise."""
-        self._waiting[name] = then
+        self.waiting[name] = then
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
     def forget(self, name: str) -> None:
         """Wait for a module no longer."""
-        self._waiting.pop(name, None)
-        if not self._waiting and self in sys.meta_path:
+        self.waiting.pop(name, None)
+        if not self.waiting and self in sys.meta_path:
             sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Let the other finders find a module, and follow its loading where it is waited for."""
-        if name not in self._waiting:
+        if name not in self.waiting:
             return None
         for finder in sys.meta_path:
             if finder is not self and (spec := finder.find_spec(name, path, target)) is not None:
@@ -55,7 +58,7 @@ class OnImport(MetaPathFinder):
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
             load(module)
-            if (then := self._waiting.get(name)) is not None:
+            if (then := self.waiting.get(name)) is not None:
                 self.forget(name)
                 then(module)
 

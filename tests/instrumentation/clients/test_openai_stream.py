@@ -102,7 +102,8 @@ def test_a_server_that_does_not_know_the_question_is_not_asked_again(
         assert len(list(client.chat.completions.create(**CHAT, stream=True))) == 7
         assert len(list(client.chat.completions.create(**CHAT, stream=True))) == 7
     assert asked == [True, False, False]
-    assert [event.status for event in recorded()] == ["ok", "ok"]
+    used = {"input_tokens": 1117, "cache_read_tokens": 1024, "output_tokens": 46}
+    assert [(event.status, event.usage) for event in recorded()] == [("ok", used), ("ok", used)]
 
 
 def test_another_mistake_in_a_request_is_not_tried_twice(

@@ -160,7 +160,7 @@ class _Attempt:
         if self._asks and boundary.attempt(self._refused, error, default=False):
             return True
         if self._parsed is None:
-            self._call.end(status_of(error))
+            self._call.end(boundary.attempt(status_of, error, default="error"))
         else:
             self._call.end("ok", functools.partial(self._dialect.read, self._parsed))
         return False
@@ -180,7 +180,7 @@ class _Attempt:
         response = _response_of(result)
         if response is None:
             self._call.end("ok", functools.partial(self._dialect.read, result))
-        elif response.is_closed:
+        elif response.is_closed and not self._streams:
             self._call.end("ok", functools.partial(self._dialect.read_json, response.content))
         else:
             events = self._streams and "json" not in response.headers.get("content-type", "")
