@@ -8,7 +8,6 @@ import os
 import random
 import resource
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -23,8 +22,6 @@ from costmeter.journal import reader as reader_module
 from costmeter.journal import writer as writer_module
 from costmeter.journal.reader import JournalReader
 from costmeter.journal.writer import JournalWriter
-
-COUNTER = struct.Struct("@Q")
 
 
 @contextlib.contextmanager
@@ -60,10 +57,11 @@ class Counts:
         self._shared = mmap.mmap(-1, 8 * size)
 
     def __getitem__(self, at: int) -> int:
-        return COUNTER.unpack_from(self._shared, 8 * at)[0]
+        return int.from_bytes(self._shared[8 * at : 8 * at + 8], "little")
 
     def __setitem__(self, at: int, value: int) -> None:
-        COUNTER.pack_into(self._shared, 8 * at, value)
+        # In one copy: struct.pack_into would zero it first, and a kill may come in between.
+        self._shared[8 * at : 8 * at + 8] = value.to_bytes(8, "little")
 
 
 def test_a_forked_child_goes_on_with_segments_of_its_own(writer, directory, read_all):
