@@ -126,7 +126,7 @@ def figure(
         .color_mode(options.BigValueColorMode.VALUE)
         .justify_mode(options.BigValueJustifyMode.CENTER)
         .text_mode(options.BigValueTextMode.VALUE)
-        .text(common.VizTextDisplayOptions().value_size(30))
+        .text(common.VizTextDisplayOptions().value_size(26))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(""))
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .thresholds(levels.thresholds())
@@ -164,6 +164,8 @@ def amounts(
         .min(0)
     )
     panel.with_target(_target(0, Query(expr, f"{{{{{label}}}}}")).instant())
+    # said once more, since the name of a single bar would not be shown otherwise
+    panel.display_name(f"${{__field.labels.{label}}}")
     return _framed(panel, title, text, unit, nothing)
 
 

@@ -53,6 +53,11 @@ PAID: Final = series(names.SPEND, 'component!~"compute|storage|network"')
 """What is paid by the call or the token."""
 
 
+def unnarrowed(family: Family) -> str:
+    """Return a selector of a family that heeds no choice but the job."""
+    return f'{family.name}{{job=~"$job"}}'
+
+
 def gained(selector: str, window: str = "$__range", ago: str = "") -> str:
     """Return by how much each series rose within the ``window`` that ends now.
 
@@ -135,17 +140,25 @@ def largest_over_time(label: str, vector: str) -> tuple[str, str]:
 def change(label: str, ago: str) -> str:
     """Return spend of the range less spend of the same hours ``ago``, by a label.
 
-    What is in only one of the two counts as 0 in the other. Nothing where nobody metered then:
-    unknown is not zero.
+    What is in only one of the two counts as 0 in the other; see also :func:`where_metered`.
     """
     both = f"{_at('now', spend())} or {_at('then', f'-{spend(ago=ago)}')}"
-    metered = f"count(last_over_time({series(names.SPEND)}[{BRIDGED}] offset {ago}))"
-    return f"{by(label, both)} and on () {metered}"
+    return where_metered(by(label, both), ago)
 
 
-def otherwise(vector: str, label: str, text: str) -> str:
-    """Return a vector, or where it is empty a single 0 whose label says so."""
-    return f'{vector} or on () label_replace(vector(0), "{label}", "{text}", "", "")'
+def where_metered(comparison: str, ago: str) -> str:
+    """Return a comparison with the same hours ``ago`` if anything was metered when they began.
+
+    Otherwise nothing: unknown is not zero, and a part of those hours is not all of them.
+    """
+    then = f"last_over_time({unnarrowed(names.SPEND)}[{BRIDGED}] offset {ago}$__range)"
+    return f"({comparison}) and on () count({then})"
+
+
+def otherwise(vector: str, label: str, text: str, known: str) -> str:
+    """Return a vector, or where it is empty and that is known a single 0 whose label says so."""
+    none = f'label_replace(vector(0), "{label}", "{text}", "", "")'
+    return f"{vector} or on () ({none} and on () {known})"
 
 
 def _named(label: str, vector: str) -> str:

@@ -303,6 +303,21 @@ def test_choices_narrow_every_amount(stack: Stack) -> None:
     assert listed == pytest.approx({"openai": 5.125})
 
 
+def test_without_a_sidecar_nothing_is_said_to_be_right(stack: Stack) -> None:
+    for panel in ("Data health", "Unpriced", "Age of prices", "Models without a price"):
+        assert stack.values(target(panel), 6 * HOUR, time.time(), job="nobody") == {}
+
+
+def test_no_choice_hides_that_something_is_missing(stack: Stack) -> None:
+    for panel in ("Unpriced", "Data health"):
+        one = target(panel)
+        shown = until(
+            lambda one=one: stack.values(one, 6 * HOUR, time.time(), model="gpt-4o", team="lab"),
+            "a scrape",
+        )
+        assert shown[""] > 0
+
+
 def test_units_cost_what_was_paid_by_what_was_counted(stack: Stack) -> None:
     def figure(panel: str) -> dict[str, float]:
         return stack.values(target(panel), 6 * HOUR, stack.end)
@@ -328,7 +343,8 @@ def test_the_present_is_compared_with_the_same_hours_before(stack: Stack) -> Non
 
 def test_what_nobody_knows_is_not_shown_as_nothing(stack: Stack) -> None:
     for panel in ("Compared", "What changed most by $by"):
-        assert stack.values(target(panel), 6 * HOUR, stack.end, ago="4w") == {}
+        assert stack.values(target(panel), 6 * HOUR, stack.end, ago="4w") == {}, "long before"
+        assert stack.values(target(panel), 4 * DAY, stack.end, ago="1w") == {}, "only a part of it"
 
 
 def test_calendar_figures_are_those_of_the_ledgers(stack: Stack) -> None:

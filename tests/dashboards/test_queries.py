@@ -76,7 +76,15 @@ def test_a_query_narrows_by_labels_that_the_metric_has(target: Target) -> None:
             used = {matcher.name for matcher in selector.matchers.matchers}
             has = set(EXPOSED[selector.name])
             assert used <= has | {"job"}
-            assert used >= (has & set(names.DIMENSIONS)) | {"job"}, "a choice is not heeded"
+            assert "job" in used
+            heeded = not used & set(names.DIMENSIONS) or used >= has & set(names.DIMENSIONS)
+            assert heeded, "some choices are heeded and others are not"
+
+
+def test_every_amount_heeds_every_choice() -> None:
+    for kept in (names.SPEND, names.CREDIT, names.TOKENS, names.API_CALLS):
+        for label in names.DIMENSIONS:
+            assert f'{label}=~"${label}"' in queries.series(kept)
 
 
 @each_target

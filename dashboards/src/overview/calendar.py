@@ -17,6 +17,8 @@ ALL: Final = f'budget="{names.ALL_SPEND}"'
 DAYS: Final = f'budget_period:cost_spend:usd{{{ALL}, window="day"}}'
 """What each day cost, those that are over and today so far."""
 ALERTS: Final = 'alertname=~"Cost.+"'
+RULES: Final = f"count(budget:cost_period_end:timestamp_seconds{{{ALL}}})"
+"""Something where the rules are loaded and have seen a sidecar: else no alert could fire."""
 SUBJECT: Final = (
     "budget",
     "provider",
@@ -56,7 +58,7 @@ def section() -> Section:
         health.summary(),
     )
     return Section(
-        "All spend, by the calendar (whatever is chosen above)",
+        "All spend, by the calendar (whatever labels are chosen)",
         [
             Line(3, [(6, figure) for figure in figures[:4]]),
             Line(3, [(6, figure) for figure in figures[4:]]),
@@ -92,10 +94,11 @@ def _alerts_firing() -> Any:
     return panels.figure(
         "Alerts firing",
         "Alerts of costmeter that fire now; they are listed below.",
-        f'count(ALERTS{{{ALERTS}, alertstate="firing"}}) or vector(0)',
+        f'count(ALERTS{{{ALERTS}, alertstate="firing"}}) or (vector(0) and on () {RULES})',
         units.WHOLE,
         levels=Levels(look=1),
         words={"0": "None"},
+        nothing="No rules",
     )
 
 
@@ -133,12 +136,13 @@ def _alerts() -> Any:
         [
             Column(
                 "For",
-                queries.otherwise(alerts, "alertname", "No alert is firing"),
+                queries.otherwise(alerts, "alertname", "No alert is firing", RULES),
                 units.SECONDS,
                 words={"0": panels.NONE},
             )
         ],
         named={"severity": "Severity", "alertname": "Alert", "about": "About"},
+        nothing="Not known: are the rules loaded?",
     )
 
 

@@ -27,13 +27,14 @@ def section() -> Section:
 
 def _figures() -> tuple[Any, ...]:
     calls, failed, tokens, paid = (gained(what) for what in (CALLS, FAILED, TOKENS, PAID))
+    compared = f"sum({queries.spend()}) / (sum({queries.spend(ago='$ago')}) > 0) - 1"
     per = "compute, storage and network are left out"
     return (
         panels.figure("Spend", f"{NET}.", total(queries.spend()), units.USD),
         panels.figure(
             "Compared",
             "Spend of the chosen time against the same hours before, as 'Compare with' has it.",
-            f"sum({queries.spend()}) / (sum({queries.spend(ago='$ago')}) > 0) - 1",
+            queries.where_metered(compared, "$ago"),
             units.CHANGE,
             levels=Levels(look=0.25),
             nothing="Nothing before",

@@ -8,11 +8,14 @@ from typing import Any, Final
 from dashboards.src import panels, queries, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Levels, Query
-from dashboards.src.queries import gained, series
+from dashboards.src.queries import gained, series, unnarrowed
 
 from costmeter import names
 
-UNPRICED: Final = gained(series(names.UNPRICED_EVENTS))
+UNPRICED: Final = gained(unnarrowed(names.UNPRICED_EVENTS))
+SEEN: Final = f"last_over_time({series(names.BUILD_INFO)}[1d])"
+KNOWN: Final = f"count({SEEN})"
+"""Something where a sidecar was seen within a day: without one, nothing is known to be right."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,14 @@ class Check:
 
 
 def _counted(family: names.Family) -> str:
-    return queries.total(gained(series(family)))
+    return queries.total(gained(unnarrowed(family)))
 
 
 CHECKS: Final = (
     Check(
         "Sidecars down",
         "Sidecars seen within a day that do not answer now: their spend comes later.",
-        'count(up{job=~"$job"} == 0'
-        f" and on (job, instance) last_over_time({series(names.BUILD_INFO)}[1d])) or vector(0)",
+        f'count(up{{job=~"$job"}} == 0 and on (job, instance) {SEEN}) or vector(0)',
     ),
     Check(
         "Journal lag",
@@ -50,7 +52,7 @@ CHECKS: Final = (
     Check(
         "Unpriced",
         "Usage events of the chosen time without a price: kept, and missing from every amount until"
-        " 'costmeter reprice' prices them. Not narrowed by endpoint, feature or team.",
+        " 'costmeter reprice' prices them.",
         _counted(names.UNPRICED_EVENTS),
     ),
     Check(
@@ -90,14 +92,15 @@ def section() -> Section:
         panels.figure(
             check.title,
             check.text,
-            check.expr,
+            f"({check.expr}) and on () {KNOWN}",
             check.unit,
             levels=Levels(look=check.limit, above=True),
+            nothing="Not known",
         )
         for check in CHECKS
     ]
     return Section(
-        "State of costmeter",
+        "State of costmeter (whatever labels are chosen)",
         [
             Line(3, [(6, figure) for figure in figures[:4]]),
             Line(3, [(6, figure) for figure in figures[4:]]),
@@ -108,13 +111,15 @@ def section() -> Section:
 
 def summary() -> Any:
     """Return one figure that says whether the others can be trusted."""
+    fail = " + ".join(f"(({check.expr}) > bool {check.limit})" for check in CHECKS)
     return panels.figure(
         "Data health",
-        "Whether the figures are whole: how many of the checks in the section 'State of costmeter'"
-        " fail. While one does, read every amount as 'at least'.",
-        " + ".join(f"(({check.expr}) > bool {check.limit})" for check in CHECKS),
+        "Whether the figures of the chosen time are whole: how many of the checks in the section"
+        " 'State of costmeter' fail. While one does, read every amount as 'at least'.",
+        f"({fail}) and on () {KNOWN}",
         units.TO_CHECK,
         levels=Levels(look=1),
+        nothing="No sidecar seen",
         words={"0": "Complete"},
     )
 
@@ -142,14 +147,15 @@ def _unpriced() -> Any:
     return panels.rows(
         "Models without a price",
         "Usage events of the chosen time that no price was known for. Add one to prices.models of"
-        " costmeter.yml and run 'costmeter reprice'. Not narrowed by endpoint, feature or team.",
+        " costmeter.yml and run 'costmeter reprice'.",
         [
             Column(
                 "Events",
-                queries.otherwise(events, "model", "Every model has a price"),
+                queries.otherwise(events, "model", "Every model has a price", KNOWN),
                 units.WHOLE,
                 words={"0": panels.NONE},
             )
         ],
         named={"provider": "Provider", "model": "Model"},
+        nothing="Not known",
     )

@@ -49,5 +49,5 @@ def _spend() -> Any:
         queries.largest("model", compute),
         "model",
         units.USD,
-        nothing=NOTHING,
+        nothing="None in what is chosen",
     )
