@@ -221,6 +221,11 @@ def test_an_unknown_model_is_recorded_all_the_same(recorded):
     assert recorded()[0].model == ""
 
 
+def test_no_service_tier_is_the_usual_one(recorded):
+    costmeter.record_llm("openai", "gpt-4o", input_tokens=5, service_tier=None)
+    assert recorded()[0].service_tier == ""
+
+
 def test_names_that_are_too_long_are_cut(recorded):
     costmeter.record_llm("p" * 500, "m" * 500, cost_usd=1, status="s" * 500)
     [event] = recorded()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ def forked(work: Callable[[], None]) -> Iterator[int]:
         try:
             work()
             status = 0
+        except BaseException:  # noqa: BLE001 - the parent sees the status, the log the reason
+            traceback.print_exc()
         finally:
             os._exit(status)
     try:

@@ -258,7 +258,7 @@ def test_drops_and_errors_count_once_whatever_restarts(directory, segment, read_
     segment.seal()
     second = read_all(first.positions)
     assert (second.dropped, second.errors) == (1, 0)
-    assert set(second.forgotten) == {f"{name}#dropped", f"{name}#errors"}
+    assert set(second.forgotten) == {name, f"{name}#dropped", f"{name}#errors"}
 
 
 def test_only_a_segment_that_is_final_and_read_is_released(directory, segment):
@@ -447,3 +447,15 @@ def test_an_unfinished_segment_is_removed_once_its_writer_is_surely_gone(
         reader.read(10)
         reader.close()
     assert unfinished.exists() == stays
+
+
+def test_the_end_of_a_killed_writers_segment_is_a_position_of_its_own(directory, segment):
+    """Else a pipeline that commits only what changed would keep the file for ever."""
+    segment.append(record(ONE))
+    reader = JournalReader(directory, {})
+    reader.read(10)
+    segment.close()
+    reader.read(10)
+    assert reader.read(10).positions == {segment.path.name: SMALLEST_BYTES}
+    assert reader.release() == [segment.path.name]
+    reader.close()

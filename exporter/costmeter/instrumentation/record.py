@@ -104,6 +104,7 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
             and 0.0 <= duration_seconds <= _MAX_SECONDS
             and provider
             and model
+            and service_tier is not None
             and cost_usd is None
             and not attributes
             # ... and there is nothing else to record than what most calls have.

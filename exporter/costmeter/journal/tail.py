@@ -175,7 +175,8 @@ class SegmentTail:
             at += BLOCK_BYTES
         if something:
             self.torn += 1
-            self.position = max(self.position, self._size())
+        # A position of its own, so that the ledger learns of the end and commits it.
+        self.position = max(self.position, self._size())
         self.finished = True
         return False
 
