@@ -1,6 +1,7 @@
 """From an event to its sums."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -8,7 +9,8 @@ import pytest
 
 from costmeter.ledger.accounting import FUTURE_NS, Accountant, label_caps
 from costmeter.ledger.batch import Batch
-from costmeter.pricing.charge import Charge
+from costmeter.pricing.prices import Prices
+from costmeter.pricing.tariff import Priced, Tariff, Unpriced
 from costmeter.units import NANO
 from costmeter.usage import UsageEvent
 
@@ -33,7 +35,7 @@ class Books:
         self.prices = {"gpt-4o-mini"}
         self.accountant = Accountant(
             self.intern,
-            self.price,
+            self.tariff,
             label_caps(caps),
             clock=FixedClock(),
             retention_ns=90 * DAY,
@@ -45,16 +47,11 @@ class Books:
             self.names.append(key)
         return self.names.index(key)
 
-    def price(
-        self, provider: str, model: str, tier: str, usage: dict[str, int], time_ns: int
-    ) -> Charge | None:
+    def tariff(self, provider: str, model: str, tier: str, time_ns: int) -> Tariff:
         if model not in self.prices:
-            return None
-        parts = (
-            ("input", 150 * usage.get("input_tokens", 0)),
-            ("output", 600 * usage.get("output_tokens", 0)),
-        )
-        return Charge(tuple(part for part in parts if part[1]), f"list:{model}")
+            return Unpriced()
+        tokens = {"input": Decimal("0.15"), "output": Decimal("0.60")}
+        return Priced(Prices(tokens=tokens), f"list:{model}")
 
     def add(self, **changes: Any) -> bool:
         return self.accountant.add(msgspec.json.encode(event(**changes)))
@@ -157,6 +154,54 @@ def test_a_histogram_is_kept_cumulative(books: Books) -> None:
         "cost_request_cost_usd_bucket",
         {"endpoint": "/chat", "provider": "openai", "le": "1e-05"},
     ) in books.names
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        # In the order in which applications record it, and in another: the short way and the long.
+        {
+            "input_tokens": 1000,
+            "cache_read_tokens": 800,
+            "output_tokens": 50,
+            "reasoning_tokens": 20,
+        },
+        {
+            "output_tokens": 50,
+            "reasoning_tokens": 20,
+            "input_tokens": 1000,
+            "cache_read_tokens": 800,
+        },
+    ],
+)
+def test_both_ways_of_adding_up_text_agree(books: Books, usage: dict[str, int]) -> None:
+    books.add(usage=usage)
+    batch = books.accountant.take()
+    spend = books.sums(batch, "cost_spend_usd_total")
+    # No price of their own: cached tokens cost what input costs, reasoning what output costs.
+    assert {key[0]: quarters[QUARTER] for key, quarters in spend.items()} == {
+        "input": 200 * 150, "cache_read": 800 * 150, "output": 30 * 600, "reasoning": 20 * 600,
+    }  # fmt: skip
+    assert [(row.cost_nano_usd, row.price) for row in batch.events] == [
+        (180_000, "list:gpt-4o-mini")
+    ]
+    assert (
+        sum(sum(q.values()) for q in books.sums(batch, "cost_request_cost_usd_sum").values())
+        == 180_000
+    )
+
+
+def test_contradictory_usage_is_read_as_the_sum_of_its_parts(books: Books) -> None:
+    books.add(
+        usage={
+            "input_tokens": 100,
+            "cache_read_tokens": 300,
+            "output_tokens": 0,
+            "reasoning_tokens": 0,
+        }
+    )
+    tokens = books.sums(books.accountant.take(), "cost_provider_tokens_total")
+    assert {key[-1]: quarters[QUARTER] for key, quarters in tokens.items()} == {"cache_read": 300}
 
 
 def test_what_was_taken_is_not_taken_again(books: Books) -> None:

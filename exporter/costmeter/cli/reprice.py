@@ -24,7 +24,7 @@ def reprice(config: ConfigFile = None, ledger: LedgerFile = None) -> None:
     book = PriceBook(settings.kept_prices)
     store = Ledger.open(settings.ledger, exclusive=False)
     try:
-        outcome = price_again(store, book.charge, settings.label_caps)
+        outcome = price_again(store, book.tariff, settings.label_caps)
     finally:
         store.close()
     table = Table("provider", "model", "priced", "USD", "still unpriced")

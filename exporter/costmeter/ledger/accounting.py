@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -34,6 +34,7 @@ from costmeter.names import (
     Family,
 )
 from costmeter.pricing.charge import Charge
+from costmeter.pricing.tariff import Tariff
 from costmeter.pricing.tokens import KINDS
 from costmeter.pricing.tokens import count as count_tokens
 from costmeter.units import NANO, QUARTER_SECONDS
@@ -63,6 +64,12 @@ _TOKENS: Final = tuple(
     2 + len(COMPONENTS) + TOKEN_TYPES.index(_SAME_TYPE.get(kind, kind)) for kind in KINDS
 )
 """The slot of each kind of token; kinds that differ in price only are one type on ``/metrics``."""
+
+_TEXT_KEYS: Final = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+"""The usage of most events, in the order in which it is recorded."""
+_TEXT: Final = ("input", "cache_read", "output", "reasoning")
+_FRESH, _READS, _WRITTEN, _REASONING = (_TOKENS[KINDS.index(kind)] for kind in _TEXT)
+_FOR_FRESH, _FOR_READS, _FOR_WRITTEN, _FOR_REASONING = (_SPEND[name] for name in _TEXT)
 _SLOTS: Final = (
     (API_CALLS.name, "", ""),
     (CREDIT.name, "", ""),
@@ -72,14 +79,8 @@ _SLOTS: Final = (
 """Family, own label and its value for each amount that an account adds up."""
 
 
-class Pricer(Protocol):
-    """What says what usage costs: :meth:`costmeter.pricing.book.PriceBook.charge`."""
-
-    def __call__(
-        self, provider: str, model: str, service_tier: str, usage: dict[str, int], time_ns: int, /
-    ) -> Charge | None:
-        """Return the charge, or None where there is no price."""
-
+TariffOf = Callable[[str, str, str, int], Tariff]
+"""Says how requests are charged: :meth:`costmeter.pricing.book.PriceBook.tariff`."""
 
 Intern = Callable[[str, Mapping[str, str]], int]
 
@@ -173,7 +174,7 @@ class Accountant:
     def __init__(
         self,
         intern: Intern,
-        price: Pricer,
+        tariff_of: TariffOf,
         caps: Mapping[str, int],
         *,
         clock: Clock,
@@ -184,7 +185,7 @@ class Accountant:
 
         Args:
             intern: gives the id of a series by family and labels.
-            price: prices usage.
+            tariff_of: says how requests are charged.
             caps: how many values each label may have, for each label that there is: those of
                 :data:`costmeter.names.DIMENSIONS` and the configuration's own.
             clock: says what is now.
@@ -192,7 +193,7 @@ class Accountant:
             keep_events: whether priced events are kept one by one. Unpriced ones always are.
         """
         self._intern = intern
-        self._price = price
+        self._tariff_of = tariff_of
         self._caps = {**caps, "status": MAX_STATUSES}
         self._own_labels = tuple(name for name in caps if name not in {"provider", "model"})
         self._clock = clock
@@ -235,8 +236,13 @@ class Accountant:
         self._turn_to(account, time_ns // QUARTER_NS)
         for label in account.overflows:
             self.tally(LABEL_OVERFLOW, label)
-        self._add_usage(event, account)
-        cost, price = self._add_cost(event, time_ns, account)
+        if event.calls:
+            account.amounts[_CALLS] += event.calls
+            if event.duration_ns:
+                account.durations.append(event.duration_ns)
+        cost, price = self._add_text(event, time_ns, account) or self._add_any(
+            event, time_ns, account
+        )
         if self._keep_events or cost is None:
             self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
         return True
@@ -252,16 +258,12 @@ class Accountant:
             What it is charged, or None where there is still no price.
         """
         event = self._decode(payload)
-        charge = self._price(event.provider, event.model, event.service_tier, event.usage, time_ns)
+        charge = self._tariff(event, time_ns).charge(event.usage)
         if charge is None or not (charge.components or any(event.usage.values())):
             return None
         account = self._account(event)
         self._turn_to(account, time_ns // QUARTER_NS)
-        cost = 0
-        for component, nano in charge.components:
-            account.amounts[_SPEND[component]] += nano
-            cost += nano
-        _observe(account.costs, cost, event.requests)
+        self._add_charge(charge, event, account)
         return charge
 
     def take(self) -> Batch:
@@ -295,41 +297,66 @@ class Accountant:
             account.touched = True
             self._touched.append(account)
 
-    @staticmethod
-    def _add_usage(event: RecordedUsage, account: _Account) -> None:
-        """Add an event's tokens and calls."""
-        amounts = account.amounts
-        if event.usage:
-            for slot, tokens in zip(_TOKENS, count_tokens(event.usage), strict=True):
-                if tokens:
-                    amounts[slot] += tokens
-        if event.calls:
-            amounts[_CALLS] += event.calls
-            if event.duration_ns:
-                account.durations.append(event.duration_ns)
+    def _tariff(self, event: RecordedUsage, time_ns: int) -> Tariff:
+        return self._tariff_of(event.provider, event.model, event.service_tier, time_ns)
 
-    def _add_cost(
+    def _add_text(
+        self, event: RecordedUsage, time_ns: int, account: _Account
+    ) -> tuple[int, str] | None:
+        """Add what most events are, consistent usage of text with a price, in the fewest steps.
+
+        Returns:
+            Its cost in nano-dollars and what priced it; None where it is no such event.
+        """
+        if event.cost_nano_usd is not None or tuple(event.usage) != _TEXT_KEYS:
+            return None
+        whole, reads, made, reasoning = event.usage.values()
+        fresh, written = whole - reads, made - reasoning
+        if fresh < 0 or written < 0 or not (whole or made):
+            return None
+        tariff = self._tariff(event, time_ns)
+        charged = tariff.charge_text(fresh, reads, written, reasoning)
+        if charged is None:
+            return None
+        for_fresh, for_reads, for_written, for_reasoning = charged
+        amounts = account.amounts
+        amounts[_FRESH] += fresh
+        amounts[_READS] += reads
+        amounts[_WRITTEN] += written
+        amounts[_REASONING] += reasoning
+        amounts[_FOR_FRESH] += for_fresh
+        amounts[_FOR_READS] += for_reads
+        amounts[_FOR_WRITTEN] += for_written
+        amounts[_FOR_REASONING] += for_reasoning
+        cost = for_fresh + for_reads + for_written + for_reasoning
+        if event.requests == 1:
+            account.costs.append(cost)
+        else:
+            _observe(account.costs, cost, event.requests)
+        return cost, tariff.price
+
+    def _add_any(
         self, event: RecordedUsage, time_ns: int, account: _Account
     ) -> tuple[int | None, str]:
-        """Add an event's cost by component; return it in nano-dollars, and what priced it."""
+        """Add an event's tokens and cost; return its cost in nano-dollars, and what priced it."""
+        for slot, tokens in zip(_TOKENS, count_tokens(event.usage), strict=True):
+            account.amounts[slot] += tokens
         if event.cost_nano_usd is not None:
             return self._add_known_cost(event.cost_nano_usd, event, account)
-        charge = self._price(event.provider, event.model, event.service_tier, event.usage, time_ns)
+        charge = self._tariff(event, time_ns).charge(event.usage)
         components = charge.components if charge else ()
         if not components and not any(event.usage.values()):
             return self._add_unused(event, account)
         if charge is None:
             return self._unpriced(account, "no_price")
-        amounts = account.amounts
-        cost = 0
-        for component, nano in components:
-            amounts[_SPEND[component]] += nano
-            cost += nano
-        if event.requests == 1:
-            account.costs.append(cost)
-        else:
-            _observe(account.costs, cost, event.requests)
-        return cost, charge.price
+        return self._add_charge(charge, event, account), charge.price
+
+    @staticmethod
+    def _add_charge(charge: Charge, event: RecordedUsage, account: _Account) -> int:
+        for component, nano in charge.components:
+            account.amounts[_SPEND[component]] += nano
+        _observe(account.costs, charge.nano_usd, event.requests)
+        return charge.nano_usd
 
     @staticmethod
     def _add_known_cost(known: int, event: RecordedUsage, account: _Account) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.ledger.accounting import Accountant, Pricer
+from costmeter.ledger.accounting import Accountant, TariffOf
 from costmeter.ledger.batch import Batch, Correction
 from costmeter.ledger.store import Ledger
 
@@ -26,13 +26,13 @@ class Repriced:
 
 
 def reprice(
-    ledger: Ledger, price: Pricer, caps: Mapping[str, int], *, clock: Clock = SYSTEM_CLOCK
+    ledger: Ledger, tariff_of: TariffOf, caps: Mapping[str, int], *, clock: Clock = SYSTEM_CLOCK
 ) -> dict[tuple[str, str], Repriced]:
     """Price the events of a ledger that have no price.
 
     Args:
         ledger: the ledger; an exporter may be writing to it at the same time.
-        price: prices usage, at the time of the event.
+        tariff_of: says how requests were charged at the time of an event.
         caps: how many values each label may have.
         clock: dates the corrections.
 
@@ -42,7 +42,7 @@ def reprice(
     Raises:
         LedgerError: a correction could not be written; those committed before it stand.
     """
-    accountant = Accountant(ledger.intern, price, caps, clock=clock, retention_ns=0)
+    accountant = Accountant(ledger.intern, tariff_of, caps, clock=clock, retention_ns=0)
     accountant.know(series.labels for series in ledger.series())
     outcome: defaultdict[tuple[str, str], Repriced] = defaultdict(Repriced)
     corrections: list[Correction] = []

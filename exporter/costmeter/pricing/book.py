@@ -185,12 +185,16 @@ class PriceBook:
         Returns:
             The cost; None where the model, its service tier or something used has no price.
         """
+        return self.tariff(provider, model, service_tier, time_ns).charge(usage)
+
+    def tariff(self, provider: str, model: str, service_tier: str, time_ns: int) -> Tariff:
+        """Return how requests are charged that end at an instant; for the arguments see charge."""
         key = (provider, model, service_tier)
         edition = self._edition
         tariff = edition.tariffs.get(key)
         if tariff is None or not tariff.start_ns <= time_ns < tariff.end_ns:
             tariff = edition.tariff(key, time_ns)
-        return tariff.charge(usage)
+        return tariff
 
     def prices_of(self, provider: str, model: str, at_ns: int) -> dict[str, Decimal] | None:
         """Return US dollars per million tokens by type, for a request of ordinary length.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from itertools import compress
@@ -18,15 +18,8 @@ FOREVER_NS: Final = 1 << 63
 """The end of a validity without an end, in nanoseconds since 1970: the year 2262."""
 
 _MILLION: Final = 1_000_000
-_new_tuple: Final = tuple.__new__
-_TEXT: Final = {
-    "input_tokens": "input",
-    "cache_read_tokens": "cache_read",
-    "output_tokens": "output",
-    "reasoning_tokens": "reasoning",
-}
-"""What most requests use, and the kinds that it is."""
-_TEXT_KEYS: Final = _TEXT.keys()
+_TEXT: Final = ("input", "cache_read", "output", "reasoning")
+"""The kinds that most requests consist of."""
 _IS_INPUT: Final = tuple("output" not in kind and kind != "reasoning" for kind in KINDS)
 """Which of :data:`costmeter.pricing.tokens.KINDS` make the length of a request."""
 _COMPONENTS: Final = (
@@ -50,22 +43,44 @@ class Tariff(Protocol):
 
     start_ns: int
     end_ns: int
+    price: str
 
     def charge(self, usage: Mapping[str, int]) -> Charge | None:
         """Return the cost of one request; None where something in it has no price."""
+        ...
+
+    def charge_text(
+        self, fresh: int, reads: int, written: int, reasoning: int
+    ) -> tuple[int, int, int, int] | None:
+        """Return the cost of one request of text, the short way.
+
+        Args:
+            fresh: input tokens without cached ones.
+            reads: input tokens read from a cache.
+            written: output tokens without reasoning.
+            reasoning: output tokens spent on reasoning.
+
+        Returns:
+            Nano-dollars for each of the four; None where it takes :meth:`charge` to tell.
+        """
         ...
 
 
 class Unpriced:
     """The tariff of a model without a price."""
 
-    __slots__ = ("end_ns", "start_ns")
+    __slots__ = ("end_ns", "price", "start_ns")
 
     def __init__(self, start_ns: int = 0, end_ns: int = FOREVER_NS) -> None:
         self.start_ns = start_ns
         self.end_ns = end_ns
+        self.price = ""
 
     def charge(self, usage: Mapping[str, int]) -> None:  # noqa: ARG002 - the tariff's signature
+        """Return None: there is no price."""
+        return
+
+    def charge_text(self, fresh: int, reads: int, written: int, reasoning: int) -> None:  # noqa: ARG002
         """Return None: there is no price."""
         return
 
@@ -78,7 +93,7 @@ class Priced:
     to even.
     """
 
-    __slots__ = ("_above", "_base", "_price", "end_ns", "start_ns")
+    __slots__ = ("_above", "_base", "end_ns", "price", "start_ns")
 
     def __init__(
         self,
@@ -98,7 +113,7 @@ class Priced:
             start_ns: from when they are in force, in nanoseconds since 1970.
             end_ns: when they are no longer.
         """
-        self._price = price
+        self.price = price
         self.start_ns = start_ns
         self.end_ns = end_ns
         self._base = _Bracket(prices, prices.tokens, multiplier)
@@ -110,44 +125,35 @@ class Priced:
 
     def charge(self, usage: Mapping[str, int]) -> Charge | None:
         """Return the cost of one request; None where something in it has no price."""
-        if usage.keys() <= _TEXT_KEYS:
-            components = self._charge_text(usage)
-            if components is not None:
-                return _new_tuple(Charge, (components, self._price))
         counts = count(usage)
         bracket = self._bracket(sum(compress(counts, _IS_INPUT)))
         components = bracket.components(counts, usage)
-        if components is None:
+        return None if components is None else Charge(components, self.price)
+
+    def charge_text(
+        self, fresh: int, reads: int, written: int, reasoning: int
+    ) -> tuple[int, int, int, int] | None:
+        """Return nano-dollars for each of the four; None where it takes :meth:`charge` to tell."""
+        bracket = self._bracket(fresh + reads) if self._above else self._base
+        if bracket.text is None:
             return None
-        return _new_tuple(Charge, (components, self._price))
+        per_fresh, per_read, per_written, per_reasoning = bracket.text
+        amounts = (
+            fresh * per_fresh,
+            reads * per_read,
+            written * per_written,
+            reasoning * per_reasoning,
+        )
+        if bracket.scale == 1:
+            return amounts
+        first, second, third, fourth = (_rounded(amount, bracket.scale) for amount in amounts)
+        return first, second, third, fourth
 
     def _bracket(self, length: int) -> _Bracket:
         for limit, bracket in self._above:
             if length > limit:
                 return bracket
         return self._base
-
-    def _charge_text(self, usage: Mapping[str, int]) -> tuple[tuple[str, int], ...] | None:
-        """Charge the usual: consistent usage of text; None leaves it to the general way."""
-        get = usage.get
-        whole = get("input_tokens", 0)
-        reads = get("cache_read_tokens", 0)
-        made = get("output_tokens", 0)
-        reasoning = get("reasoning_tokens", 0)
-        bracket = self._bracket(whole) if self._above else self._base
-        if bracket.text is None or reads > whole or reasoning > made:
-            return None
-        per_input, per_read, per_output, per_reasoning = bracket.text
-        components = []
-        if fresh := whole - reads:
-            components.append(("input", fresh * per_input))
-        if reads:
-            components.append(("cache_read", reads * per_read))
-        if written := made - reasoning:
-            components.append(("output", written * per_output))
-        if reasoning:
-            components.append(("reasoning", reasoning * per_reasoning))
-        return tuple(components) if bracket.scale == 1 else _rounded(components, bracket.scale)
 
 
 class _Bracket:
@@ -173,8 +179,7 @@ class _Bracket:
         self._image, self._search, fee = whole[len(KINDS) :]
         self._fee = fee or 0
         self._only_fee = not any(amount is not None for amount in whole[:-1])
-        # An amount of 0 is no component, so it is left to the general way, and so is a fee.
-        text = [amount for kind in _TEXT.values() if (amount := whole[KINDS.index(kind)])]
+        text = [amount for kind in _TEXT if (amount := whole[KINDS.index(kind)]) is not None]
         self.text = tuple(text) if len(text) == len(_TEXT) and not self._fee else None
 
     def components(
@@ -192,7 +197,11 @@ class _Bracket:
             return None
         if self._fee and (self._only_fee or any(usage.values())):
             sums["request"] = self._fee
-        return _rounded(sums.items(), self.scale)
+        return tuple(
+            (component, nano)
+            for component, amount in sums.items()
+            if (nano := _rounded(amount, self.scale))
+        )
 
     def _add_pieces(self, sums: dict[str, int], usage: Mapping[str, int]) -> bool:
         """Add images and searches; False where one was used that has no price."""
@@ -212,13 +221,7 @@ def _nano(usd: Decimal | None, factor: Fraction = Fraction(1)) -> Fraction | Non
     return None if usd is None else Fraction(usd) * factor * NANO
 
 
-def _rounded(amounts: Iterable[tuple[str, int]], scale: int) -> tuple[tuple[str, int], ...]:
-    """Return amounts divided by ``scale``, each rounded half to even, zeros left out."""
-    components = []
-    for name, amount in amounts:
-        nano, rest = divmod(amount, scale)
-        if 2 * rest > scale or (2 * rest == scale and nano & 1):
-            nano += 1
-        if nano:
-            components.append((name, nano))
-    return tuple(components)
+def _rounded(amount: int, scale: int) -> int:
+    """Return an amount divided by ``scale``, rounded half to even."""
+    nano, rest = divmod(amount, scale)
+    return nano + (2 * rest > scale or (2 * rest == scale and nano & 1))

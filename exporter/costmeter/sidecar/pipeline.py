@@ -442,7 +442,7 @@ class Pipeline:
     def _new_accountant(self) -> Accountant:
         accountant = Accountant(
             self.publisher.intern,
-            self.prices.charge,
+            self.prices.tariff,
             self.config.label_caps,
             clock=self._clock,
             retention_ns=self._retention_ns,
