@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from dashboards.src import colours, panels, queries, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import AUTO, Column, Levels, Query
 from dashboards.src.queries import BY, CALLS, FAILED, PAID, TOKENS, by, gained, total
 
-NET = "Money spent in the chosen time, less what came back"
+NET: Final = "Money spent in the chosen time, less what came back"
+
+FITTING: Final = 7
+"""Rows that the table of changes has room for: the largest fall stands last and must be seen."""
 
 
 def section() -> Section:
@@ -92,7 +95,7 @@ def _changes() -> Any:
             Column("Change", queries.change(BY, "$ago"), units.USD_CHANGE),
             Column("Before", by(BY, queries.spend(ago="$ago")), units.USD),
         ],
-        most=queries.TOP,
+        most=FITTING,
         nothing="Nothing before",
     )
 
