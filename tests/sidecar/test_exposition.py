@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from costmeter import names
 from costmeter.names import Family
-from costmeter.sidecar.exposition import BLOCK_LINES, Exposition, Gauges
+from costmeter.sidecar.exposition import Exposition, Gauges
 
 CALLS = Family("calls_total", "counter", "Calls.", ("provider", "model"))
 MONEY = Family("money_usd_total", "counter", "Money.", ("provider",), scale=10**9)
@@ -124,7 +124,7 @@ def test_money_is_drawn_to_the_nano_dollar_beyond_what_a_float_holds() -> None:
 
 def test_changed_values_are_drawn_at_the_next_drawing_and_the_others_stay() -> None:
     exposition = Exposition(FAMILIES)
-    for series in range(5 * BLOCK_LINES):
+    for series in range(80):
         exposition.add(series, "calls_total", {"model": f"m{series}"}, series)
     text(exposition)
 
@@ -132,7 +132,7 @@ def test_changed_values_are_drawn_at_the_next_drawing_and_the_others_stay() -> N
     exposition.update({40: 2000, 41: 3000})
 
     drawn = samples(text(exposition), openmetrics=False)
-    expected = {series: float(series) for series in range(5 * BLOCK_LINES)}
+    expected = {series: float(series) for series in range(80)}
     expected |= {3: 1000.0, 40: 2000.0, 41: 3000.0}
     assert drawn == {
         ("calls_total", frozenset({("model", f"m{series}")})): value

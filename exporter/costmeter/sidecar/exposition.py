@@ -1,9 +1,8 @@
-"""``/metrics`` as text, kept in blocks of lines so that only what changed is drawn again.
+"""``/metrics`` as text, of which only the lines that changed are drawn again.
 
 The lines are valid in Prometheus text format 0.0.4 and in OpenMetrics 1.0.0 alike; the formats
-differ in their headers and in the last line only. So one text serves both, and there is no copy of
-a series beside its line: a block with changes is split into lines, the changed ones get a new
-value, and it is joined again.
+differ in their headers and in the last line only. So one text serves both, and a series is nothing
+but its line: a new value is put in its place, and a scrape joins the lines.
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from itertools import chain, islice
+from typing import Final, NamedTuple
 
 from costmeter.names import Family
 from costmeter.units import NANO
 
-BLOCK_LINES: Final = 16
-"""Lines of a block. With fewer, the blocks themselves cost time and memory; with more, a few
-changes at random touch almost every block."""
+_CHUNK_LINES: Final = 2000
 
 
 class Gauges(NamedTuple):
@@ -54,7 +52,7 @@ class Exposition:
         self._lock = threading.RLock()
         self._sections = [_Section(family, extra_labels) for family in families]
         self._section_of = {name: section for section in self._sections for name in section.names}
-        self._block_of: dict[int, _Block] = {}  # by series
+        self._lines: dict[int, bytes] = {}  # by series
         self._changed: dict[int, int] = {}  # values by series, since they were last drawn
 
     def __enter__(self) -> None:
@@ -80,8 +78,8 @@ class Exposition:
         """
         section = self._section_of[family]
         with self._lock:
-            if series not in self._block_of:
-                self._block_of[series] = section.add(series, family, labels)
+            if series not in self._lines:
+                section.add(series, family, labels, self._lines)
             self.set(series, value)
 
     def set(self, series: int, value: int) -> None:
@@ -103,8 +101,8 @@ class Exposition:
         if min(values.values(), default=0) < 0:
             raise ValueError(f"series {min(values, key=values.__getitem__)} is below 0")
         with self._lock:
-            if not values.keys() <= self._block_of.keys():
-                raise KeyError(min(values.keys() - self._block_of.keys()))
+            if not values.keys() <= self._lines.keys():
+                raise KeyError(min(values.keys() - self._lines.keys()))
             self._changed.update(values)
 
     def draw(self, openmetrics: bool, gauges: Iterable[Gauges] = ()) -> list[bytes]:
@@ -114,12 +112,10 @@ class Exposition:
         """
         drawn = _draw_gauges(gauges)
         with self._lock:
-            changed, self._changed = self._changed, {}
-            for block in {self._block_of[series] for series in changed}:
-                block.redraw(changed)
+            self._redraw()
             for section in self._sections:
-                if section.blocks:
-                    drawn[section.family] = [block.text for block in section.blocks]
+                if section.series:
+                    drawn[section.family] = section.draw(self._lines)
         chunks: list[bytes] = []
         for family in sorted(drawn, key=lambda family: family.name):
             chunks.append(_header(family, openmetrics))
@@ -128,81 +124,53 @@ class Exposition:
             chunks.append(b"# EOF\n")
         return chunks
 
+    def _redraw(self) -> None:
+        lines = self._lines
+        for series, value in self._changed.items():
+            sample, _, drawn = lines[series].rpartition(b" ")
+            if b"." in drawn:
+                lines[series] = b"%b %d.%09d\n" % (sample, value // NANO, value % NANO)
+            else:
+                lines[series] = b"%b %d\n" % (sample, value)
+        self._changed = {}
+
 
 class _Section:
-    """The lines of one family, cut into blocks; a histogram has a block for each set of labels."""
+    """The series of one family in their order, grouped by the labels of the histogram they are."""
 
     def __init__(self, family: Family, extra_labels: tuple[str, ...]) -> None:
         if family.scale not in (1, NANO):
             raise ValueError(f"{family.name}: scale {family.scale} is neither 1 nor {NANO}")
         self.family = family
-        self.names: tuple[str, ...] = (family.name,)
-        self.unscaled: tuple[bytes, ...] = () if family.scale == NANO else (b"",)
-        """What the lines begin with whose values are drawn as they are."""
-        self.blocks: list[_Block] = []
+        self.series: dict[bytes, list[int]] = {}  # by histogram; all else is one group
         self._order = {label: at for at, label in enumerate((*family.labels, *extra_labels))}
-        self._histograms: dict[bytes, _Block] | None = None  # by their labels
+        # All nine decimals of what is scaled: exact where a float is not, and faster.
+        value = b" 0\n" if family.scale == 1 else b" 0.000000000\n"
         if family.kind == "histogram":
-            self.names = tuple(f"{family.name}_{part}" for part in ("bucket", "sum", "count"))
-            self.unscaled += (f"{family.name}_bucket".encode(), f"{family.name}_count".encode())
-            self._histograms = {}
+            bucket, total, count = (f"{family.name}_{part}" for part in ("bucket", "sum", "count"))
+            self.names = {bucket: b" 0\n", total: value, count: b" 0\n"}
+        else:
+            self.names = {family.name: value}
 
-    def add(self, series: int, name: str, labels: Mapping[str, str]) -> _Block:
-        """Write a line for a series, with the value 0; return the block that it went to."""
+    def add(
+        self, series: int, name: str, labels: Mapping[str, str], lines: dict[int, bytes]
+    ) -> None:
+        """Give a series its place, and its line with the value 0."""
         pairs = [(label, value) for label, value in labels.items() if label != "le"]
         pairs.sort(key=lambda pair: (self._order.get(pair[0], len(self._order)), pair[0]))
-        if self._histograms is None:
-            block = self.blocks[-1] if self.blocks else None
-            if block is None or len(block.series) == BLOCK_LINES:
-                block = self._open()
-            block.append(_sample(name, pairs), series)
-        else:
-            group = _sample("", pairs)
-            block = self._histograms.get(group) or self._histograms.setdefault(group, self._open())
-            if "le" in labels:
-                pairs.append(("le", _number(float(labels["le"]))))
-            block.append(_sample(name, pairs), series)
-            block.sort(_histogram_key)
-        return block
+        is_histogram = self.family.kind == "histogram"
+        group = self.series.setdefault(_sample("", pairs) if is_histogram else b"", [])
+        if "le" in labels:
+            pairs.append(("le", _number(float(labels["le"]))))
+        lines[series] = _sample(name, pairs) + self.names[name]
+        group.append(series)
+        if is_histogram:
+            group.sort(key=lambda each: _histogram_key(lines[each]))
 
-    def _open(self) -> _Block:
-        block = _Block(self)
-        self.blocks.append(block)
-        return block
-
-
-class _Block:
-    """Some neighbouring lines of a family, and the ids of their series in the same order."""
-
-    __slots__ = ("section", "series", "text")
-
-    def __init__(self, section: _Section) -> None:
-        self.section = section
-        self.text = b""
-        self.series: list[int] = []
-
-    def append(self, sample: bytes, series: int) -> None:
-        self.text += sample + b" 0\n"
-        self.series.append(series)
-
-    def sort(self, key: Callable[[bytes], Any]) -> None:
-        lines = zip(self.text.split(b"\n"), self.series, strict=False)  # "" after the last "\n"
-        ordered = sorted(lines, key=lambda pair: key(pair[0]))
-        self.text = b"".join(line + b"\n" for line, _ in ordered)
-        self.series = [series for _, series in ordered]
-
-    def redraw(self, changed: Mapping[int, int]) -> None:
-        """Give the series that are in ``changed`` their new values."""
-        unscaled = self.section.unscaled
-        lines = self.text.split(b"\n")
-        for at, value in enumerate(map(changed.get, self.series)):
-            if value is not None:
-                sample = lines[at].rpartition(b" ")[0]
-                if sample.startswith(unscaled):
-                    lines[at] = b"%b %d" % (sample, value)
-                else:  # all nine digits: exact where a float would not be, and faster
-                    lines[at] = b"%b %d.%09d" % (sample, value // NANO, value % NANO)
-        self.text = b"\n".join(lines)
+    def draw(self, lines: Mapping[int, bytes]) -> list[bytes]:
+        """Return the lines, joined to chunks."""
+        ordered = map(lines.__getitem__, chain.from_iterable(self.series.values()))
+        return [b"".join(chunk) for chunk in iter(lambda: tuple(islice(ordered, _CHUNK_LINES)), ())]
 
 
 def _histogram_key(line: bytes) -> tuple[int, float]:

@@ -62,7 +62,7 @@ class MetricsEndpoint:
     def _draw(self, openmetrics: bool, gzip: bool) -> list[bytes]:
         chunks = self._pipeline.exposition.draw(openmetrics, self._pipeline.gauges())
         pieces = list(_pieces(chunks)) or [b""]
-        return _compressed(pieces) if gzip else pieces
+        return [_compressed(pieces)] if gzip else pieces
 
 
 def prefers_openmetrics(accept: str) -> bool:
@@ -117,7 +117,7 @@ def _pieces(chunks: list[bytes]) -> Iterator[bytes]:
             size, begin = 0, end
 
 
-def _compressed(pieces: list[bytes]) -> list[bytes]:
+def _compressed(pieces: list[bytes]) -> bytes:
     """Return the pieces as one gzip stream.
 
     zlib lets other threads run, so the pieces are deflated side by side. Each but the last is ended
@@ -132,7 +132,8 @@ def _compressed(pieces: list[bytes]) -> list[bytes]:
         for piece in pieces:
             checksum = zlib.crc32(piece, checksum)
             length += len(piece)
-        return [_GZIP_HEADER, *deflated, struct.pack("<II", checksum, length & 0xFFFF_FFFF)]
+        trailer = struct.pack("<II", checksum, length & 0xFFFF_FFFF)
+        return b"".join((_GZIP_HEADER, *deflated, trailer))
 
 
 def _deflate(piece: bytes, *, last: bool) -> bytes:
