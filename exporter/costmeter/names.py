@@ -395,6 +395,7 @@ ALERTS: Final = (
     "CostEventsRedated",
     "CostInstrumentationErrors",
     "CostUsageUnpriced",
+    "CostUsageUnknown",
     "CostPricesStale",
     "CostLabelOverflow",
     "CostResourceUnreadable",
