@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
+from benchmarks.table import Row, show
 
 from costmeter.workloads.resources import ResourceSampler
 from costmeter.workloads.schema import ProcessConfig, ResourceConfig
@@ -84,5 +85,17 @@ def measure() -> dict[str, float]:
         return taken
 
 
+def main() -> None:
+    """Measure and print."""
+    taken = measure()
+    lines = []
+    for name, ms in taken.items():
+        peer = taken[name.replace("costmeter", "psutil")]
+        ours = name.endswith("costmeter")
+        target, met = (f"≤ {TARGET_MS:g} ms", ms <= TARGET_MS) if ours else ("", None)
+        lines.append(Row(name, f"{ms:.2f} ms", f"{ms / peer:.2f}", target, met))
+    show("Watching 50 processes", lines)
+
+
 if __name__ == "__main__":
-    print(measure())
+    main()

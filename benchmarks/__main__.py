@@ -1,0 +1,9 @@
+"""All benchmarks, one after the other: ``make bench``. Name some to run only these."""
+
+import importlib
+import sys
+
+NAMES = ("imports", "recording", "openai_overhead", "ingest", "scrape", "queries", "resources")
+
+for name in sys.argv[1:] or NAMES:
+    importlib.import_module(f"benchmarks.{name}").main()
