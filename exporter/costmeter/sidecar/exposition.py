@@ -128,7 +128,7 @@ class Exposition:
         lines = self._lines
         for series, value in self._changed.items():
             sample, _, drawn = lines[series].rpartition(b" ")
-            if b"." in drawn:
+            if b"." in drawn:  # scaled values have decimals, from the first line on
                 lines[series] = b"%b %d.%09d\n" % (sample, value // NANO, value % NANO)
             else:
                 lines[series] = b"%b %d\n" % (sample, value)
