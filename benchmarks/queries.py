@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.table import Row, show
-
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.query import spend
 from costmeter.ledger.store import Ledger

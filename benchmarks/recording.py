@@ -22,11 +22,11 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.table import Row, show
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from benchmarks.table import Row, show
 from costmeter import attribute, record_llm
 from costmeter.journal import process
 from costmeter.names import API_CALL_DURATION, REQUEST_COST

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
-from benchmarks.table import Row, show
 
+from benchmarks.table import Row, show
 from costmeter.workloads.resources import ResourceSampler
 from costmeter.workloads.schema import ProcessConfig, ResourceConfig
 

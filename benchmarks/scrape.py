@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
-from benchmarks.table import Row, show
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.asgi import make_asgi_app
 
+from benchmarks.table import Row, show
 from costmeter.names import LEDGER_FAMILIES
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.exposition import Exposition

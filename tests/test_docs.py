@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from scripts.metrics_page import PAGE, page
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from dashboards.src import colours
-from dashboards.src.variables import DATASOURCE
 from grafana_foundation_sdk.builders import barchart, bargauge, common, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
@@ -25,6 +23,9 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from dashboards.src import colours
+from dashboards.src.variables import DATASOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,6 +17,7 @@ import random
 import time
 
 import httpx2
+
 from examples.load.shape import request, share_at
 
 PATIENCE_SECONDS = 20

@@ -3,6 +3,7 @@
 import os
 
 import uvicorn
+
 from examples.receiver.app import create_app
 
 uvicorn.run(

@@ -3,6 +3,7 @@
 import os
 
 import uvicorn
+
 from examples.standin.app import from_environment
 
 uvicorn.run(

@@ -26,11 +26,12 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from examples.standin import bodies
-from examples.standin.turn import Turn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from examples.standin import bodies
+from examples.standin.turn import Turn
 
 if TYPE_CHECKING:
     from starlette.requests import Request

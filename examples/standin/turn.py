@@ -7,8 +7,9 @@ import json
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-from examples.standin import bodies
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from examples.standin import bodies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from costmeter import names
 from tests.alertmanager.inbox import Hooks, Mailbox
 from tests.alertmanager.server import Alertmanager
 from tests.rules.exposed import Exposed
 from tests.rules.stack import Prometheus, installed, until
-
-from costmeter import names
 
 pytestmark = pytest.mark.parametrize(
     "program", installed("prometheus-alertmanager", "alertmanager")

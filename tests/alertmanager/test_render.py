@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from alertmanager.render import BASE, render, write
 from tests.rules.stack import installed
 

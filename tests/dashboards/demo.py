@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.dashboards.exposed import Meter, Past, Target
-from tests.dashboards.server import Prometheus, prometheus
-
 from costmeter import names
 from costmeter.units import GIB, NANO
+from tests.dashboards.exposed import Meter, Past, Target
+from tests.dashboards.server import Prometheus, prometheus
 
 DAY = 86_400
 LEDGER = "0193a1f0-5a7e-7c1e-9d55-2f0c1f4c9a10"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
 from tests.dashboards.exposed import TARGET
 from tests.rules.stack import free_port, running
 

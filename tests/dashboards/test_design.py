@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.dashboards.boards import BOARDS, TARGETS, Target, panels
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
+
+from costmeter import names
+from costmeter.budgets.period import period
+from costmeter.units import NANO
 from dashboards.src import queries
 from tests.dashboards.boards import TARGETS, Target, target
 from tests.dashboards.exposed import TARGET, Meter, Past
 from tests.dashboards.exposed import Target as Sidecar
 from tests.dashboards.server import Prometheus, prometheus
 from tests.rules.stack import installed, until
-
-from costmeter import names
-from costmeter.budgets.period import period
-from costmeter.units import NANO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

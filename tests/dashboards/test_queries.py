@@ -6,11 +6,11 @@ import re
 
 import promql_parser
 import pytest
-from dashboards.src import queries
 from promql_parser import Call, Expr, VectorSelector
-from tests.dashboards.boards import BOARDS, TARGETS, Target
 
 from costmeter import names
+from dashboards.src import queries
+from tests.dashboards.boards import BOARDS, TARGETS, Target
 
 HISTOGRAMS = {
     f"{family.name}{suffix}": (*family.labels, "le")

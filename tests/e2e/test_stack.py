@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.e2e.processes import ROOT, Processes, end, eventually, free_port, hasten, query
 
 # What a round of tests/e2e/worker.py costs, in nano-dollars, at the providers' published prices:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from examples.receiver.app import SHOWN, create_app
 from starlette.testclient import TestClient
+
+from examples.receiver.app import SHOWN, create_app
 
 ALERT = {
     "status": "firing",

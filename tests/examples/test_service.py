@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from examples.standin.app import Standin, create_app
 from starlette.testclient import TestClient
-from tests.examples.serving import serving
 
 import costmeter
 from costmeter.journal import process
 from costmeter.journal.reader import JournalReader
 from costmeter.usage import UsageEvent
+from examples.standin.app import Standin, create_app
+from tests.examples.serving import serving
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from typing import Any
 
 import openai
 import pytest
-from examples.standin.app import Standin, create_app
 from starlette.testclient import TestClient
+
+from examples.standin.app import Standin, create_app
 
 CHAT: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 LONG: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi " * 4000}]}

@@ -18,11 +18,11 @@ from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
 import pytest
-from tests.ledger.sample import event, rows
 
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
 from costmeter.names import API_CALLS, SPEND
+from tests.ledger.sample import event, rows
 
 KILLS = 60
 FORK = multiprocessing.get_context("fork")

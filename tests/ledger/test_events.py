@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.ledger.sample import PRICE, event, rows
 
 from costmeter.errors import LedgerError
 from costmeter.ledger import query
@@ -13,6 +12,7 @@ from costmeter.ledger.batch import Batch, Correction, EventRow
 from costmeter.ledger.events import PricedEvent, StoredEvent
 from costmeter.ledger.store import Ledger
 from costmeter.units import NANO, QUARTER_SECONDS
+from tests.ledger.sample import PRICE, event, rows
 
 FOREVER = (0, 2**63 - 1)
 

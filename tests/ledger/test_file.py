@@ -14,7 +14,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.ledger.sample import event, rows
 
 from costmeter.errors import LedgerError
 from costmeter.ledger.batch import Batch
@@ -22,6 +21,7 @@ from costmeter.ledger.file import connect_readonly
 from costmeter.ledger.migrations import SCHEMA_VERSION
 from costmeter.ledger.schema import APPLICATION_ID
 from costmeter.ledger.store import Ledger
+from tests.ledger.sample import event, rows
 
 
 class StoppedClock:

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.ledger.sample import rows
 
 from costmeter.errors import LedgerError
 from costmeter.ledger import query
@@ -17,6 +16,7 @@ from costmeter.ledger.file import connect_readonly
 from costmeter.ledger.migrations import SCHEMA_VERSION, STEPS, migrate
 from costmeter.ledger.query import SpendRow
 from costmeter.ledger.store import Ledger, Series
+from tests.ledger.sample import rows
 
 VERSION_1 = (Path(__file__).parent / "version-1.sql").read_text("utf-8")
 

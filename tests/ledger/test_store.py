@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.ledger.sample import event, rows
 
 from costmeter.errors import LedgerError
 from costmeter.ledger.batch import Batch
@@ -27,6 +26,7 @@ from costmeter.names import (
     UNPRICED_EVENTS,
 )
 from costmeter.units import NANO, QUARTER_SECONDS
+from tests.ledger.sample import event, rows
 
 MODEL = {"provider": "openai", "model": "gpt-4o"}
 MOST = 2**63 - 1

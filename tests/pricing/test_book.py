@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.pricing.published import Publisher, StillClock
 
 from costmeter.pricing import book as book_module
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.catalogue import PACKAGE_VERSION
 from costmeter.pricing.schema import PricesConfig
+from tests.pricing.published import Publisher, StillClock
 
 MINUTE_NS = 60 * 10**9
 

@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from tests.pricing.published import Publisher, StillClock
 
 from costmeter.errors import PricingError
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.estimate import estimate, estimate_async
 from costmeter.pricing.schema import PricesConfig
+from tests.pricing.published import Publisher, StillClock
 
 
 @pytest.fixture

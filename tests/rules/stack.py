@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
+
 from tests.rules.rulebook import ROOT
 
 PATIENCE: Final = 60

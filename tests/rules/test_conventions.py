@@ -6,6 +6,8 @@ import json
 import re
 
 import pytest
+
+from costmeter import names
 from tests.rules.rulebook import (
     ALERTS,
     GROUPS,
@@ -18,8 +20,6 @@ from tests.rules.rulebook import (
     headings,
     read,
 )
-
-from costmeter import names
 
 RUNBOOK = "https://github.com/costmeter/costmeter/blob/main/docs/runbook.md#"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from costmeter import names
 from tests.rules.exposed import Exposed, Values
 from tests.rules.rulebook import RULES
 from tests.rules.stack import Prometheus, fetch, installed, until
-
-from costmeter import names
 
 pytestmark = pytest.mark.parametrize("program", installed("prometheus"))
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.rules.rulebook import ROOT, RULE_FILES, TEST_FILES
 from tests.rules.stack import installed
 

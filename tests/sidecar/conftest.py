@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.sidecar.server import FakePipeline
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,12 +8,12 @@ import httpx2
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from tests.sidecar.server import FakePipeline, client_of, serving
 
 from costmeter import names
 from costmeter.sidecar.app import SECURITY_HEADERS, create_app
 from costmeter.sidecar.exposition import Gauges
 from costmeter.sidecar.web import WebConfig
+from tests.sidecar.server import FakePipeline, client_of, serving
 
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"

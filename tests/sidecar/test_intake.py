@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.sidecar.server import FakePipeline, client_of, serving
 
 from costmeter.errors import LedgerError
 from costmeter.sidecar import intake
@@ -19,6 +18,7 @@ from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.intake import MAX_CLIENTS, TokenBuckets
 from costmeter.sidecar.view import Receipt
 from costmeter.sidecar.web import WebConfig
+from tests.sidecar.server import FakePipeline, client_of, serving
 
 EVENT = {"provider": "openai", "model": "gpt-4o-mini", "usage": {"output_tokens": 5}}
 JSON = {"content-type": "application/json"}

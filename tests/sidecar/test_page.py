@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
-from tests.sidecar.server import FakePipeline, client_of, serving
 
 from costmeter.sidecar import page
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.view import Catalogue, ModelSpend, Status, Unpriced
 from costmeter.sidecar.web import WebConfig
+from tests.sidecar.server import FakePipeline, client_of, serving
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -11,12 +11,12 @@ import bcrypt
 import httpx2
 import pytest
 import yaml
-from tests.sidecar.server import FakePipeline, client_of, serving
 
 from costmeter.errors import ConfigError
 from costmeter.sidecar import web as web_module
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.web import CIPHER_SUITES, WebConfig
+from tests.sidecar.server import FakePipeline, client_of, serving
 
 
 def hashed(password: str) -> str:

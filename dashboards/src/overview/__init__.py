@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from costmeter import names
 from dashboards.src import variables
 from dashboards.src.overview import calendar, chosen, health, resources, usage
 from dashboards.src.page import page
-
-from costmeter import names
 
 
 def overview() -> str:

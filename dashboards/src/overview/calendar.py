@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from costmeter import names
 from dashboards.src import colours, panels, queries, units
 from dashboards.src.overview import health
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Levels, Query
-
-from costmeter import names
 
 DAY: Final = 86_400
 """Seconds in a day."""

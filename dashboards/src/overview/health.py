@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from costmeter import names
 from dashboards.src import panels, queries, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Levels, Query
 from dashboards.src.queries import gained, series, unnarrowed
-
-from costmeter import names
 
 UNPRICED: Final = gained(unnarrowed(names.UNPRICED_EVENTS))
 SEEN: Final = f"last_over_time({series(names.BUILD_INFO)}[1d])"

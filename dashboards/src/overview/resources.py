@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from costmeter import names
 from dashboards.src import panels, queries, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Query
-
-from costmeter import names
 
 NOTHING: Final = "No resource is watched"
 

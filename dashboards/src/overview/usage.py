@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from costmeter import names
 from dashboards.src import colours, panels, queries, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Query
 from dashboards.src.queries import BY, CALLS, FAILED, PAID, TOKENS, by, gained, gained_ahead, total
-
-from costmeter import names
 
 ANSWERED: Final = queries.series(names.API_CALLS, 'status="ok"')
 TOKEN_TYPES: Final = {

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import openai
 import pytest
-from examples.standin.app import Standin, create_app
-from tests.examples.serving import serving
 
 import costmeter
 from costmeter.journal import process
 from costmeter.journal.reader import JournalReader
 from costmeter.usage import UsageEvent
+from examples.standin.app import Standin, create_app
+from tests.examples.serving import serving
 
 Recorded = Callable[[], list[UsageEvent]]
 

@@ -10,6 +10,8 @@ import httpx2
 import openai
 import pytest
 from pydantic import BaseModel
+
+import costmeter
 from tests.instrumentation.clients.asking import (
     ANSWERING,
     CHAT,
@@ -19,8 +21,6 @@ from tests.instrumentation.clients.asking import (
     headers,
 )
 from tests.instrumentation.clients.conftest import Recorded
-
-import costmeter
 
 
 class Answer(BaseModel):

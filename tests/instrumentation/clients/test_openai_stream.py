@@ -11,6 +11,9 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+
+import costmeter
+from costmeter.instrumentation.clients.openai_stream import BodyWatcher, StreamWatcher
 from tests.instrumentation.clients.asking import (
     ANSWERING,
     CHAT,
@@ -20,9 +23,6 @@ from tests.instrumentation.clients.asking import (
     headers,
 )
 from tests.instrumentation.clients.conftest import Recorded
-
-import costmeter
-from costmeter.instrumentation.clients.openai_stream import BodyWatcher, StreamWatcher
 
 RESPONSES = Path(__file__).parents[2] / "responses"
 ASKED = {"stream_options": {"include_usage": True}}
