@@ -71,7 +71,7 @@ def costmeter_exporter(series: int) -> tuple[object, Callable[[list[int]], None]
         def gauges(self) -> list[object]:
             return []
 
-        def scraped(self) -> None:
+        def scraped(self, began_ns: int) -> None:
             pass
 
     pipeline = Pipeline()

@@ -57,15 +57,19 @@ def run_sidecar(directory: Path) -> None:
     signal.pause()
 
 
+def tokens_of(number: int) -> int:
+    return 1 + number % 1000
+
+
 def run_writer(directory: Path, name: str) -> None:
-    """Write events 1, 2, 3, …, each of as many tokens as its number modulo 1,000, until killed."""
+    """Write events 1, 2, 3, …, until killed."""
     with (directory / name).open("r+b") as file:
         note = mmap.mmap(file.fileno(), _NOTE.size)
     writer = JournalWriter(directory / "journal")
     number = 0
     while True:
         number += 1
-        usage = {"input_tokens": number % 1000}
+        usage = {"input_tokens": tokens_of(number)}
         event = UsageEvent(
             time.time_ns(),
             "chat",
@@ -137,7 +141,7 @@ def test_nothing_is_lost_or_counted_twice_however_often_everything_is_killed(
         assert numbers.keys() - set(range(1, begun + 1)) == set(), "an event that nobody wrote"
         assert set(range(1, written + 1)) - numbers.keys() == set(), "an event was lost"
         assert set(numbers.values()) <= {1}, "an event was counted twice"
-    tokens = sum(number % 1000 for numbers in seen.values() for number in numbers)
+    tokens = sum(tokens_of(number) for numbers in seen.values() for number in numbers)
     (row,) = query.spend(
         tmp_path / "ledger.db", by=(), start=None, end=None, timezone="UTC", where={}
     )

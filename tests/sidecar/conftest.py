@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +12,13 @@ from tests.sidecar.server import FakePipeline
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    with contextlib.suppress(ValueError):  # another directory's conftest has it already
-        parser.addoption("--update-golden", action="store_true", help="write golden files anew")
-
-
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
     """Compare with a file of ``golden/``; ``pytest --update-golden`` writes it."""
 
     def compare(name: str, content: bytes) -> None:
         path = GOLDEN / name
-        if request.config.getoption("--update-golden", default=False):
+        if request.config.getoption("--update-golden"):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
         assert content.decode() == path.read_text("utf-8")

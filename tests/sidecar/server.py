@@ -57,7 +57,7 @@ class FakePipeline:
     def rejected(self, reason: str, events: int) -> None:
         self.refused.append((reason, events))
 
-    def scraped(self) -> None:
+    def scraped(self, began_ns: int) -> None:
         self.scrapes += 1
 
 

@@ -91,8 +91,9 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def scrape(exporter: Exporter) -> dict[str, float]:
     """Scrape once; return the samples by name and the values of their labels."""
+    began_ns = time.monotonic_ns()
     body = b"".join(exporter.exposition.draw(False, exporter.gauges())).decode()
-    exporter.scraped()
+    exporter.scraped(began_ns)
     return {
         f"{sample.name}{sorted(sample.labels.values())}": sample.value
         for family in text_string_to_metric_families(body)

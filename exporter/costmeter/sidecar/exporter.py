@@ -41,7 +41,6 @@ class Exporter:
     def __init__(self, pipeline: Pipeline) -> None:
         """Speak for a pipeline."""
         self._pipeline = pipeline
-        self._draw_began_ns = time.monotonic_ns()
         self._scrapes = 0
         self._scrape_seconds = 0.0
         self._prices: Samples = []
@@ -69,15 +68,14 @@ class Exporter:
         """Count events that the server refused."""
         self._pipeline.rejected(reason, events)
 
-    def scraped(self) -> None:
-        """Take note that a scraper got all of ``/metrics``."""
+    def scraped(self, began_ns: int) -> None:
+        """Take note that a scraper got all of ``/metrics``, drawn from a monotonic instant on."""
         self._scrapes += 1
-        self._scrape_seconds = (time.monotonic_ns() - self._draw_began_ns) / NANO
-        self._pipeline.scraped(self._draw_began_ns)
+        self._scrape_seconds = (time.monotonic_ns() - began_ns) / NANO
+        self._pipeline.scraped(began_ns)
 
     def gauges(self) -> Iterable[Gauges]:
         """Return all that is known at scrape time rather than kept in the ledger."""
-        self._draw_began_ns = time.monotonic_ns()
         return [
             *self._budget_gauges(),
             *self._resource_gauges(),

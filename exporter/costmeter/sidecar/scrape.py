@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ class MetricsEndpoint:
         request = Request(scope)
         openmetrics = prefers_openmetrics(request.headers.get("accept", ""))
         gzip = accepts_gzip(request.headers.get("accept-encoding", ""))
+        began_ns = time.monotonic_ns()
         body = await run_in_threadpool(self._draw, openmetrics, gzip)
         headers = {
             "content-type": OPENMETRICS if openmetrics else TEXT,
@@ -57,7 +59,7 @@ class MetricsEndpoint:
         finally:
             gone.cancel()
         if complete:
-            self._pipeline.scraped()
+            self._pipeline.scraped(began_ns)
 
     def _draw(self, openmetrics: bool, gzip: bool) -> list[bytes]:
         chunks = self._pipeline.exposition.draw(openmetrics, self._pipeline.gauges())

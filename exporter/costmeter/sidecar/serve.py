@@ -100,7 +100,7 @@ async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) ->
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, on_stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, pipeline))
-    _announce(listener, web)
+    announce(listener, web)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not (stop.is_set() or serving.done()) and pipeline.alive:
         await asyncio.sleep(_POLL_SECONDS)
@@ -126,13 +126,18 @@ def _listen(address: str) -> socket.socket:
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port)), family=family, backlog=128)
+        listener = socket.create_server((host, int(port)), family=family, backlog=128)
     except OSError as error:
         problem = f"listen: {address!r}: cannot be listened on: {error.strerror or error}"
         raise ConfigError("costmeter", [problem]) from error
+    # Accepted sockets inherit it; asyncio sets it on sockets that it made itself only, and without
+    # it the end of an answer waits for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def _announce(listener: socket.socket, web: WebConfig) -> None:
+def announce(listener: socket.socket, web: WebConfig) -> None:
+    """Log the address, and a warning where anyone on the network may read and write."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if web.tls else "http"

@@ -152,5 +152,9 @@ class PipelineView(Protocol):
     def rejected(self, reason: str, events: int) -> None:
         """Count events that the server itself refused (``cost_events_rejected_total``)."""
 
-    def scraped(self) -> None:
-        """Take note that a scraper got all of ``/metrics``; called after each such answer."""
+    def scraped(self, began_ns: int) -> None:
+        """Take note that a scraper got all of ``/metrics``; called after each such answer.
+
+        Args:
+            began_ns: when it began to be drawn, on the monotonic clock.
+        """
