@@ -7,7 +7,6 @@ committed.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -15,21 +14,25 @@ from typing import Final
 import msgspec
 
 from costmeter.clock import Clock
+from costmeter.ledger.account import (
+    CALLS,
+    CREDITED,
+    SPENT,
+    USED,
+    Account,
+    Histogram,
+    Intern,
+    add,
+)
 from costmeter.ledger.batch import Batch, EventRow
 from costmeter.names import (
     API_CALL_DURATION,
-    API_CALLS,
-    COMPONENTS,
-    CREDIT,
     DIMENSIONS,
     EVENTS_REDATED,
     EVENTS_REJECTED,
     LABEL_OVERFLOW,
     OVERFLOW,
     REQUEST_COST,
-    SPEND,
-    TOKEN_TYPES,
-    TOKENS,
     UNPRICED_EVENTS,
     Family,
 )
@@ -56,116 +59,14 @@ _PERHAPS_BILLED: Final = frozenset({"ok", "incomplete", "cancelled", "timeout"})
 """Statuses of calls that a provider may charge for, so that no usage means that it is not known."""
 _new_row: Final = tuple.__new__
 
-_CALLS: Final = 0
-_CREDIT: Final = 1
-_SPEND: Final = {name: 2 + index for index, name in enumerate(COMPONENTS)}
-_SAME_TYPE: Final = {"cache_audio_read": "cache_read", "cache_write_1h": "cache_write"}
-_TOKENS: Final = tuple(
-    2 + len(COMPONENTS) + TOKEN_TYPES.index(_SAME_TYPE.get(kind, kind)) for kind in KINDS
-)
-"""The slot of each kind of token; kinds that differ in price only are one type on ``/metrics``."""
-
 _TEXT_KEYS: Final = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
 """The usage of most events, in the order in which it is recorded."""
 _TEXT: Final = ("input", "cache_read", "output", "reasoning")
-_FRESH, _READS, _WRITTEN, _REASONING = (_TOKENS[KINDS.index(kind)] for kind in _TEXT)
-_FOR_FRESH, _FOR_READS, _FOR_WRITTEN, _FOR_REASONING = (_SPEND[name] for name in _TEXT)
-_SLOTS: Final = (
-    (API_CALLS.name, "", ""),
-    (CREDIT.name, "", ""),
-    *((SPEND.name, "component", component) for component in COMPONENTS),
-    *((TOKENS.name, "type", kind) for kind in TOKEN_TYPES),
-)
-"""Family, own label and its value for each amount that an account adds up."""
-
+_FRESH, _READS, _WRITTEN, _REASONING = (USED[KINDS.index(kind)] for kind in _TEXT)
+_FOR_FRESH, _FOR_READS, _FOR_WRITTEN, _FOR_REASONING = (SPENT[name] for name in _TEXT)
 
 TariffOf = Callable[[str, str, str, int], Tariff]
 """Says how requests are charged: :meth:`costmeter.pricing.book.PriceBook.tariff`."""
-
-Intern = Callable[[str, Mapping[str, str]], int]
-
-
-class _Histogram:
-    """A histogram of one label set: what was observed since the last flush."""
-
-    __slots__ = ("family", "labels", "series", "values")
-
-    def __init__(self, family: Family, labels: dict[str, str]) -> None:
-        self.family = family
-        self.labels = labels
-        self.values: list[int] = []
-        self.series: list[int] = []
-
-    def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
-        values, bounds = self.values, self.family.buckets
-        if not values:
-            return
-        self.series = self.series or self._intern(intern)
-        values.sort()
-        upto = [bisect_right(values, round(bound * self.family.scale)) for bound in bounds]
-        amounts = [*upto, len(values), sum(values), len(values)]
-        for series, amount in zip(self.series, amounts, strict=True):
-            if amount:
-                _add(sums, series, 0, amount)
-        values.clear()
-
-    def _intern(self, intern: Intern) -> list[int]:
-        """Return the ids of all buckets, those at 0 too, of the sum and of the count."""
-        name, labels = self.family.name, self.labels
-        bounds = [*(repr(float(bound)) for bound in self.family.buckets), "+Inf"]
-        return [
-            *(intern(f"{name}_bucket", labels | {"le": bound}) for bound in bounds),
-            intern(f"{name}_sum", labels),
-            intern(f"{name}_count", labels),
-        ]
-
-
-class _Account:
-    """The amounts of one set of label values within one quarter of an hour, not yet flushed."""
-
-    __slots__ = ("amounts", "costs", "durations", "labels", "overflows", "quarter", "series",
-                 "status", "touched")  # fmt: skip
-
-    def __init__(
-        self,
-        labels: dict[str, str],
-        status: str,
-        overflows: tuple[str, ...],
-        costs: list[int],
-        durations: list[int],
-    ) -> None:
-        self.labels = labels
-        self.status = status
-        self.overflows = overflows
-        self.costs = costs
-        self.durations = durations
-        self.quarter = -1
-        self.touched = False
-        self.amounts = [0] * len(_SLOTS)
-        self.series: list[int | None] = [None] * len(_SLOTS)
-
-    def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
-        for slot, amount in enumerate(self.amounts):
-            if amount:
-                series = self.series[slot]
-                if series is None:
-                    series = self.series[slot] = self._intern(slot, intern)
-                _add(sums, series, self.quarter, amount)
-        self.amounts = [0] * len(_SLOTS)
-
-    def _intern(self, slot: int, intern: Intern) -> int:
-        family, label, value = _SLOTS[slot]
-        if family == API_CALLS.name:
-            label, value = "status", self.status
-        return intern(family, self.labels | {label: value} if label else self.labels)
-
-
-def _add(sums: dict[int, dict[int, int]], series: int, quarter: int, amount: int) -> None:
-    quarters = sums.get(series)
-    if quarters is None:
-        sums[series] = {quarter: amount}
-    else:
-        quarters[quarter] = quarters.get(quarter, 0) + amount
 
 
 class Accountant:
@@ -202,10 +103,10 @@ class Accountant:
         self._decode = msgspec.json.Decoder(RecordedUsage).decode
         self._decode_attributes = msgspec.json.Decoder(dict[str, str]).decode
         self._values: dict[str, set[str]] = {name: set() for name in self._caps}
-        self._by_bytes: dict[tuple[str, str, str, bytes], _Account] = {}
-        self._accounts: dict[tuple[str, ...], _Account] = {}
-        self._histograms: dict[tuple[str, str, str], _Histogram] = {}
-        self._touched: list[_Account] = []
+        self._by_bytes: dict[tuple[str, str, str, bytes], Account] = {}
+        self._accounts: dict[tuple[str, ...], Account] = {}
+        self._histograms: dict[tuple[str, str, str], Histogram] = {}
+        self._touched: list[Account] = []
         self._tally: Counter[tuple[Family, str]] = Counter()
         self._batch = Batch()
         self._earliest_ns = self._latest_ns = self._now_ns = 0
@@ -237,7 +138,7 @@ class Accountant:
         for label in account.overflows:
             self.tally(LABEL_OVERFLOW, label)
         if event.calls:
-            account.amounts[_CALLS] += event.calls
+            account.amounts[CALLS] += event.calls
             if event.duration_ns:
                 account.durations.append(event.duration_ns)
         cost, price = self._add_text(event, time_ns, account) or self._add_any(
@@ -277,7 +178,7 @@ class Accountant:
             histogram.flush(sums, self._intern)
         for (family, value), count in self._tally.items():
             series = self._intern(family.name, dict.fromkeys(family.labels, value))
-            _add(sums, series, 0, count)
+            add(sums, series, 0, count)
         self._tally.clear()
         batch, self._batch = self._batch, Batch()
         self._set_now()
@@ -288,7 +189,7 @@ class Accountant:
         self._earliest_ns = self._now_ns - self._retention_ns
         self._latest_ns = self._now_ns + FUTURE_NS
 
-    def _turn_to(self, account: _Account, quarter: int) -> None:
+    def _turn_to(self, account: Account, quarter: int) -> None:
         """Have an account add up for a quarter of an hour."""
         if account.quarter != quarter:
             account.flush(self._batch.sums, self._intern)
@@ -301,7 +202,7 @@ class Accountant:
         return self._tariff_of(event.provider, event.model, event.service_tier, time_ns)
 
     def _add_text(
-        self, event: RecordedUsage, time_ns: int, account: _Account
+        self, event: RecordedUsage, time_ns: int, account: Account
     ) -> tuple[int, str] | None:
         """Add what most events are, consistent usage of text with a price, in the fewest steps.
 
@@ -336,10 +237,10 @@ class Accountant:
         return cost, tariff.price
 
     def _add_any(
-        self, event: RecordedUsage, time_ns: int, account: _Account
+        self, event: RecordedUsage, time_ns: int, account: Account
     ) -> tuple[int | None, str]:
         """Add an event's tokens and cost; return its cost in nano-dollars, and what priced it."""
-        for slot, tokens in zip(_TOKENS, count_tokens(event.usage), strict=True):
+        for slot, tokens in zip(USED, count_tokens(event.usage), strict=True):
             account.amounts[slot] += tokens
         if event.cost_nano_usd is not None:
             return self._add_known_cost(event.cost_nano_usd, event, account)
@@ -352,38 +253,38 @@ class Accountant:
         return self._add_charge(charge, event, account), charge.price
 
     @staticmethod
-    def _add_charge(charge: Charge, event: RecordedUsage, account: _Account) -> int:
+    def _add_charge(charge: Charge, event: RecordedUsage, account: Account) -> int:
         for component, nano in charge.components:
-            account.amounts[_SPEND[component]] += nano
+            account.amounts[SPENT[component]] += nano
         _observe(account.costs, charge.nano_usd, event.requests)
         return charge.nano_usd
 
     @staticmethod
-    def _add_known_cost(known: int, event: RecordedUsage, account: _Account) -> tuple[int, str]:
+    def _add_known_cost(known: int, event: RecordedUsage, account: Account) -> tuple[int, str]:
         """Add the cost that the application gave, in nano-dollars."""
         if known < 0:
-            account.amounts[_CREDIT] -= known
+            account.amounts[CREDITED] -= known
         else:
             component = "compute" if event.operation == "compute" else "request"
-            account.amounts[_SPEND[component]] += known
+            account.amounts[SPENT[component]] += known
         _observe(account.costs, known, event.requests)
         return known, "reported"
 
-    def _add_unused(self, event: RecordedUsage, account: _Account) -> tuple[int | None, str]:
+    def _add_unused(self, event: RecordedUsage, account: Account) -> tuple[int | None, str]:
         """Take note of an event that used nothing: free where it failed, otherwise a riddle."""
         if event.status in _PERHAPS_BILLED:
             return self._unpriced(account, "no_usage")
         _observe(account.costs, 0, event.requests)
         return 0, "failed"
 
-    def _unpriced(self, account: _Account, reason: str) -> tuple[None, str]:
+    def _unpriced(self, account: Account, reason: str) -> tuple[None, str]:
         """Count an event that has no price."""
         labels = {name: account.labels.get(name, "") for name in ("provider", "model")}
         series = self._intern(UNPRICED_EVENTS.name, labels | {"reason": reason})
-        _add(self._batch.sums, series, account.quarter, 1)
+        add(self._batch.sums, series, account.quarter, 1)
         return None, ""
 
-    def _account(self, event: RecordedUsage) -> _Account:
+    def _account(self, event: RecordedUsage) -> Account:
         """Return the account of an event.
 
         Raises:
@@ -399,7 +300,7 @@ class Accountant:
             self._by_bytes[key] = account
         return account
 
-    def _open(self, event: RecordedUsage, attributes: dict[str, str]) -> _Account:
+    def _open(self, event: RecordedUsage, attributes: dict[str, str]) -> Account:
         if len(attributes) > MAX_ATTRIBUTES:
             raise msgspec.ValidationError(f"{len(attributes)} attributes, {MAX_ATTRIBUTES} allowed")
         overflows: list[str] = []
@@ -414,7 +315,7 @@ class Accountant:
         key = (*labels.values(), status, *overflows)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account(
+            account = self._accounts[key] = Account(
                 labels,
                 status,
                 tuple(overflows),
@@ -440,7 +341,7 @@ class Accountant:
         histogram = self._histograms.get(key)
         if histogram is None:
             own = dict(zip(family.labels, (first, second), strict=True))
-            histogram = self._histograms[key] = _Histogram(family, own)
+            histogram = self._histograms[key] = Histogram(family, own)
         return histogram.values
 
 

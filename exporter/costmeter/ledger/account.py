@@ -1,0 +1,124 @@
+"""Amounts of one set of label values, on their way into a batch."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from costmeter.names import API_CALLS, COMPONENTS, CREDIT, SPEND, TOKEN_TYPES, TOKENS, Family
+from costmeter.pricing.tokens import KINDS
+
+CALLS: Final = 0
+"""The slot of calls of a provider's API."""
+CREDITED: Final = 1
+"""The slot of money taken back."""
+SPENT: Final = {name: 2 + index for index, name in enumerate(COMPONENTS)}
+"""The slot of spend on each component."""
+
+_SAME_TYPE: Final = {"cache_audio_read": "cache_read", "cache_write_1h": "cache_write"}
+USED: Final = tuple(
+    2 + len(COMPONENTS) + TOKEN_TYPES.index(_SAME_TYPE.get(kind, kind)) for kind in KINDS
+)
+"""The slot of each kind of token; kinds that differ in price only are one type on ``/metrics``."""
+
+SLOTS: Final = (
+    (API_CALLS.name, "", ""),
+    (CREDIT.name, "", ""),
+    *((SPEND.name, "component", component) for component in COMPONENTS),
+    *((TOKENS.name, "type", kind) for kind in TOKEN_TYPES),
+)
+"""Family, own label and its value for each amount that an account adds up."""
+
+Intern = Callable[[str, Mapping[str, str]], int]
+"""Gives the id of a series by family and labels: :meth:`costmeter.ledger.store.Ledger.intern`."""
+
+
+class Histogram:
+    """A histogram of one label set: ``values`` are what was observed since the last flush."""
+
+    __slots__ = ("family", "labels", "series", "values")
+
+    def __init__(self, family: Family, labels: dict[str, str]) -> None:
+        self.family = family
+        self.labels = labels
+        self.values: list[int] = []
+        self.series: list[int] = []
+
+    def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
+        """Add what was observed to the sums, cumulative by bucket, and begin anew."""
+        values, bounds = self.values, self.family.buckets
+        if not values:
+            return
+        self.series = self.series or self._intern(intern)
+        values.sort()
+        upto = [bisect_right(values, round(bound * self.family.scale)) for bound in bounds]
+        amounts = [*upto, len(values), sum(values), len(values)]
+        for series, amount in zip(self.series, amounts, strict=True):
+            if amount:
+                add(sums, series, 0, amount)
+        values.clear()
+
+    def _intern(self, intern: Intern) -> list[int]:
+        """Return the ids of all buckets, those at 0 too, of the sum and of the count."""
+        name, labels = self.family.name, self.labels
+        bounds = [*(repr(float(bound)) for bound in self.family.buckets), "+Inf"]
+        return [
+            *(intern(f"{name}_bucket", labels | {"le": bound}) for bound in bounds),
+            intern(f"{name}_sum", labels),
+            intern(f"{name}_count", labels),
+        ]
+
+
+class Account:
+    """The amounts of one set of label values within one quarter of an hour, not yet flushed.
+
+    ``amounts`` are indexed by slot; ``costs`` and ``durations`` are the values of the histograms
+    that it observes in, nano-dollars of requests and nanoseconds of calls.
+    """
+
+    __slots__ = ("amounts", "costs", "durations", "labels", "overflows", "quarter", "series",
+                 "status", "touched")  # fmt: skip
+
+    def __init__(
+        self,
+        labels: dict[str, str],
+        status: str,
+        overflows: tuple[str, ...],
+        costs: list[int],
+        durations: list[int],
+    ) -> None:
+        self.labels = labels
+        self.status = status
+        self.overflows = overflows
+        self.costs = costs
+        self.durations = durations
+        self.quarter = -1
+        self.touched = False
+        self.amounts = [0] * len(SLOTS)
+        self.series: list[int | None] = [None] * len(SLOTS)
+
+    def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
+        """Add the amounts to the sums of their quarter, and begin anew."""
+        for slot, amount in enumerate(self.amounts):
+            if amount:
+                series = self.series[slot]
+                if series is None:
+                    series = self.series[slot] = self._intern(slot, intern)
+                add(sums, series, self.quarter, amount)
+        self.amounts = [0] * len(SLOTS)
+
+    def _intern(self, slot: int, intern: Intern) -> int:
+        family, label, value = SLOTS[slot]
+        if family == API_CALLS.name:
+            label, value = "status", self.status
+        return intern(family, self.labels | {label: value} if label else self.labels)
+
+
+def add(sums: dict[int, dict[int, int]], series: int, quarter: int, amount: int) -> None:
+    """Add an amount to a series' sum of a quarter of an hour."""
+    quarters = sums.get(series)
+    if quarters is None:
+        sums[series] = {quarter: amount}
+    else:
+        quarters[quarter] = quarters.get(quarter, 0) + amount
