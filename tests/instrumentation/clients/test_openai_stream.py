@@ -13,7 +13,9 @@ import openai
 import pytest
 
 import costmeter
-from costmeter.instrumentation.clients.openai_stream import BodyWatcher, StreamWatcher
+from costmeter.instrumentation.clients.body import BodyWatcher
+from costmeter.instrumentation.clients.openai_stream import StreamWatcher
+from costmeter.instrumentation.clients.openai_usage import read_json
 from tests.instrumentation.clients.asking import (
     ANSWERING,
     CHAT,
@@ -376,7 +378,7 @@ def test_what_is_no_stream_passes_untouched(content: bytes, hiding: bool) -> Non
 
 def test_a_body_is_read_at_its_end_only() -> None:
     content = (RESPONSES / "openai/response.json").read_bytes()
-    watcher = BodyWatcher()
+    watcher = BodyWatcher(read_json)
     assert watcher.feed(content[:100]) == content[:100]
     assert watcher.reading().usage is None
     assert watcher.feed(content[100:]) + watcher.flush() == content[100:]

@@ -8,18 +8,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.call import Call
-from costmeter.instrumentation.clients.openai_stream import BodyWatcher, StreamWatcher
-from costmeter.instrumentation.clients.stainless import Seam
+from costmeter.instrumentation.clients.openai_stream import StreamWatcher
+from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from costmeter.instrumentation.clients import Settings
-    from costmeter.instrumentation.clients.providers import Providers
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 OPERATIONS: Final = {
@@ -43,9 +41,9 @@ class OpenAI:
 
     def __init__(self, module: ModuleType, settings: Settings) -> None:
         """Take the imported SDK."""
-        self._azure = (module.AzureOpenAI, module.AsyncAzureOpenAI)
+        azure = dict.fromkeys((module.AzureOpenAI, module.AsyncAzureOpenAI), "azure.ai.openai")
+        self._addresses = Addresses(settings, azure)
         self._settings = settings
-        self._known: WeakKeyDictionary[Any, tuple[Any, Providers, str]] = WeakKeyDictionary()
         self._unasked: set[str] = set()  # addresses of servers that know no stream_options
 
     def start(self, client: Any, options: Any) -> Call | None:
@@ -53,10 +51,10 @@ class OpenAI:
         operation = OPERATIONS.get(options.url)
         if operation is None or options.method.lower() != "post":
             return None
-        model = _given(options, "model")
+        model = given(options, "model")
         return Call(
             operation=operation,
-            provider=self._provider(client),
+            provider=self._addresses.provider(client),
             model=model if isinstance(model, str) else "",
         )
 
@@ -68,7 +66,7 @@ class OpenAI:
             or (self._unasked and str(client.base_url) in self._unasked)
         ):
             return None
-        chosen = _given(options, "stream_options")
+        chosen = given(options, "stream_options")
         if chosen is not None and (not isinstance(chosen, Mapping) or "include_usage" in chosen):
             return None  # the caller has decided
         wanted = {"stream_options": {**(chosen or {}), "include_usage": True}}
@@ -98,20 +96,9 @@ class OpenAI:
         """Return what an unparsed body tells."""
         return openai_usage.read_json(body)
 
-    def watcher(self, *, events: bool, hiding: bool) -> Watcher:
-        """Return a watcher of a body that is yet to be read."""
-        return StreamWatcher(hiding=hiding) if events else BodyWatcher()
-
-    def _provider(self, client: Any) -> str:
-        """Return the provider that a client speaks to, from memory where nothing has changed."""
-        url, providers = client.base_url, self._settings.providers
-        known = self._known.get(client)
-        if known is not None and known[0] is url and known[1] is providers:
-            return known[2]
-        default = "azure.ai.openai" if isinstance(client, self._azure) else ""
-        provider = providers.at(str(url), default)
-        self._known[client] = (url, providers, provider)
-        return provider
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
+        """Return a watcher of a stream of events."""
+        return StreamWatcher(hiding=hiding)
 
 
 def meter(module: ModuleType, settings: Settings) -> list[Seam]:
@@ -125,12 +112,3 @@ def meter(module: ModuleType, settings: Settings) -> list[Seam]:
         Seam(module.OpenAI, dialect, is_async=False),
         Seam(module.AsyncOpenAI, dialect, is_async=True),
     ]
-
-
-def _given(options: Any, name: str) -> Any:
-    """Return a field of the request; ``extra_body`` wins over the SDK's own parameters."""
-    extra = options.extra_json
-    if isinstance(extra, Mapping) and name in extra:
-        return extra[name]
-    body = options.json_data
-    return body.get(name) if isinstance(body, Mapping) else None

@@ -8,7 +8,7 @@ import msgspec
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import openai_usage
-from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.reading import Reading
 
 _LAST_EVENTS: Final = frozenset(
     {b'"response.completed"', b'"response.incomplete"', b'"response.failed"'}
@@ -17,16 +17,21 @@ _ABSENT: Final = frozenset({b"", b"null"})
 
 
 class _Event(msgspec.Struct):
-    """The few fields of an event that matter here, undecoded."""
+    """The few fields of an event that matter here, undecoded.
+
+    Groq has ``usage`` and ``error`` of a stream in ``x_groq``, of the same shape.
+    """
 
     type: msgspec.Raw = msgspec.Raw(b"")
     usage: msgspec.Raw = msgspec.Raw(b"")
     error: msgspec.Raw = msgspec.Raw(b"")
+    x_groq: msgspec.Raw = msgspec.Raw(b"")
     choices: msgspec.Raw = msgspec.Raw(b"")
     response: msgspec.Raw = msgspec.Raw(b"")
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+_NONE: Final = _Event()
 
 
 class StreamWatcher:
@@ -117,39 +122,11 @@ class StreamWatcher:
             self._error = data
         elif bytes(event.error) not in _ABSENT:
             self._error = event.error
-        elif bytes(event.usage) not in _ABSENT:
-            self._body = data
-            return bytes(event.choices) == b"[]"
-        return False
-
-
-class BodyWatcher:
-    """Watches a body that is one JSON document, read piece by piece."""
-
-    MAX_BYTES: Final = 64 << 20
-
-    def __init__(self) -> None:
-        """Watch a body from its first byte."""
-        self.complete = False
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Take a chunk in; the caller sees all of it."""
-        self._size += len(chunk)
-        if self._size <= self.MAX_BYTES:
-            self._chunks.append(chunk)
         else:
-            self._chunks.clear()
-        return chunk
-
-    def flush(self) -> bytes:
-        """Return nothing: nothing is held back."""
-        self.complete = True
-        return b""
-
-    def reading(self) -> Reading:
-        """Return what the whole body tells."""
-        if not self.complete or self._size > self.MAX_BYTES:
-            return NOTHING
-        return openai_usage.read_json(b"".join(self._chunks))
+            groq = _decode(event.x_groq) if bytes(event.x_groq) not in _ABSENT else _NONE
+            if bytes(groq.error) not in _ABSENT:
+                self._error = groq.error
+            if bytes(event.usage) not in _ABSENT or bytes(groq.usage) not in _ABSENT:
+                self._body = data
+                return bytes(event.choices) == b"[]"
+        return False

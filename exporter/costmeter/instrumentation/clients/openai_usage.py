@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import Reading
 from costmeter.usage import MAX_QUANTITY
 
@@ -73,6 +74,7 @@ class _Body(msgspec.Struct):
     error: Any = None
     output: Any = None
     tool_usage: Any = None
+    x_groq: Any = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -80,13 +82,13 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 def read(body: object) -> Reading:
     """Return what a response body tells of usage, model, tier and outcome."""
-    fields = _fields(body)
+    fields = fields_of(body)
     if fields is None:
         return Reading(odd=(f"a response of type {type(body).__name__}",))
     odd: list[str] = []
     return Reading(
         usage=_usage(fields, odd),
-        model=_text(fields.get("model")),
+        model=text_of(fields.get("model")),
         service_tier=_tier(fields.get("service_tier")),
         status=_status(fields),
         odd=tuple(odd),
@@ -103,18 +105,20 @@ def read_json(body: bytes) -> Reading:
 
 def error_status(error: object) -> str:
     """Return the status that an ``error`` object in a body or a stream stands for."""
-    fields = _fields(error) or {}
+    fields = fields_of(error) or {}
     for key in ("code", "type"):
-        if status := ERROR_CODES.get(_text(fields.get(key))):
+        if status := ERROR_CODES.get(text_of(fields.get(key))):
             return status
     return "server_error"
 
 
 def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
     reported = fields.get("usage")
+    if reported is None and (groq := fields_of(fields.get("x_groq"))) is not None:
+        reported = groq.get("usage")
     if reported is None:
         return None
-    of = _fields(reported)
+    of = fields_of(reported)
     if of is None:
         odd.append(f"usage of type {type(reported).__name__}")
         return None
@@ -122,7 +126,7 @@ def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
     _add(usage, of, _WHOLES, odd)
     _add_unsplit(usage, of)
     for name, (whole, parts) in _PARTS.items():
-        if (details := _fields(of.get(name))) is not None:
+        if (details := fields_of(of.get(name))) is not None:
             _add(usage, details, parts, odd, most=usage.get(whole, 0))
     if "cache_read_tokens" not in usage:
         _add(usage, of, _CACHED_ELSEWHERE, odd, most=usage.get("input_tokens", 0))
@@ -140,7 +144,7 @@ def _add(
 ) -> None:
     """Add the counts that fields hold under the names of some keys; zero adds nothing."""
     for name, value in fields.items():
-        if value and (key := keys.get(name)) and (count := _count(name, value, odd)):
+        if value and (key := keys.get(name)) and (count := count_of(name, value, odd)):
             if count > most:
                 odd.append(f"{name} {count}, more than the {most} that it is a part of")
             usage[key] = min(count, most)
@@ -153,15 +157,15 @@ def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:
     ``completion_tokens``, and Gemini's OpenAI endpoint in the total only; both bill it as output.
     """
     odd: list[str] = []
-    total = _count("total_tokens", of.get("total_tokens"), odd)
+    total = count_of("total_tokens", of.get("total_tokens"), odd)
     beyond = total - usage.get("input_tokens", 0) - usage.get("output_tokens", 0)
     if beyond <= 0:
         return
     if not any(of.get(name) for name in _WHOLES):
         usage["input_tokens"] = total
     elif "input_tokens" in usage:
-        details = _fields(of.get("completion_tokens_details")) or {}
-        reasoning = _count("reasoning_tokens", details.get("reasoning_tokens"), odd)
+        details = fields_of(of.get("completion_tokens_details")) or {}
+        reasoning = count_of("reasoning_tokens", details.get("reasoning_tokens"), odd)
         if reasoning in (0, beyond) and not odd:
             usage["output_tokens"] = usage.get("output_tokens", 0) + beyond
             usage["reasoning_tokens"] = beyond
@@ -169,17 +173,17 @@ def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:
 
 def _web_searches(fields: Mapping[str, Any], odd: list[str]) -> int:
     """Return the billed web searches of a response: opening and reading a page found is free."""
-    if (tools := _fields(fields.get("tool_usage"))) is not None:
-        billed = _fields(tools.get("web_search")) or {}
-        return _count("num_requests", billed.get("num_requests"), odd)
+    if (tools := fields_of(fields.get("tool_usage"))) is not None:
+        billed = fields_of(tools.get("web_search")) or {}
+        return count_of("num_requests", billed.get("num_requests"), odd)
     output = fields.get("output")
-    return sum(_is_search(_fields(item)) for item in output) if isinstance(output, list) else 0
+    return sum(_is_search(fields_of(item)) for item in output) if isinstance(output, list) else 0
 
 
 def _is_search(item: Mapping[str, Any] | None) -> bool:
     if item is None or item.get("type") != "web_search_call":
         return False
-    action = _fields(item.get("action"))
+    action = fields_of(item.get("action"))
     return action is None or action.get("type", "search") == "search"
 
 
@@ -197,35 +201,6 @@ def _status(fields: Mapping[str, Any]) -> str:
             return "ok"
 
 
-def _count(name: str, value: object, odd: list[str]) -> int:
-    if type(value) is int and 0 <= value <= MAX_QUANTITY:
-        return value
-    if type(value) is float and value.is_integer() and 0 <= value <= MAX_QUANTITY:
-        return int(value)
-    if value is not None:
-        odd.append(f"{name} {_shown(value)}, which is no count of tokens")
-    return 0
-
-
 def _tier(value: object) -> str:
-    tier = _text(value)
+    tier = text_of(value)
     return "" if tier in _BASE_TIERS else tier
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message may show it: numbers only, for anything else could be private."""
-    return str(value) if isinstance(value, int | float) else f"of type {type(value).__name__}"
-
-
-def _fields(thing: object) -> Mapping[str, Any] | None:
-    """Return the fields of a mapping or of a model, unknown ones of a newer API included."""
-    if thing is None or isinstance(thing, dict):
-        return thing
-    fields: dict[str, Any] | None = getattr(thing, "__dict__", None)
-    if isinstance(fields, dict) and (extra := getattr(thing, "__pydantic_extra__", None)):
-        return {**extra, **fields}
-    return fields if isinstance(fields, dict) else None

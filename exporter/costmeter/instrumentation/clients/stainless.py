@@ -11,16 +11,21 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.tap import Tap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from costmeter.instrumentation.clients import Settings
     from costmeter.instrumentation.clients.call import Call
+    from costmeter.instrumentation.clients.providers import Providers
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 _ARGUMENTS: Final = dict.fromkeys(("cast_to", "options", "stream", "stream_cls"))
@@ -45,8 +50,38 @@ class Dialect(Protocol):
     def read_json(self, body: bytes) -> Reading:
         """Return what an unparsed body tells."""
 
-    def watcher(self, *, events: bool, hiding: bool) -> Watcher:
-        """Return a watcher of a body that is yet to be read, as events or as one document."""
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:
+        """Return a watcher of a stream of events that is yet to be read."""
+
+
+class Addresses:
+    """Which provider each client speaks to; some client classes are those of one provider."""
+
+    def __init__(self, settings: Settings, classes: Mapping[type, str]) -> None:
+        """Take the settings, and the providers that client classes stand for by themselves."""
+        self._settings = settings
+        self._classes = classes
+        self._known: WeakKeyDictionary[Any, tuple[Any, Providers, str]] = WeakKeyDictionary()
+
+    def provider(self, client: Any) -> str:
+        """Return the provider that a client speaks to, from memory where nothing has changed."""
+        url, providers = client.base_url, self._settings.providers
+        known = self._known.get(client)
+        if known is not None and known[0] is url and known[1] is providers:
+            return known[2]
+        kinds = (name for kind, name in self._classes.items() if isinstance(client, kind))
+        provider = providers.at(str(url), next(kinds, ""))
+        self._known[client] = (url, providers, provider)
+        return provider
+
+
+def given(options: Any, name: str) -> Any:
+    """Return a field of the request; ``extra_body`` wins over the SDK's own parameters."""
+    extra = options.extra_json
+    if isinstance(extra, Mapping) and name in extra:
+        return extra[name]
+    body = options.json_data
+    return body.get(name) if isinstance(body, Mapping) else None
 
 
 class Seam:
@@ -183,10 +218,14 @@ class _Attempt:
         elif response.is_closed and not self._streams:
             self._call.end("ok", functools.partial(self._dialect.read_json, response.content))
         else:
-            events = self._streams and "json" not in response.headers.get("content-type", "")
-            watcher = self._dialect.watcher(events=events, hiding=self._asks)
-            Tap(response, watcher, self._call)
+            Tap(response, self._watcher(response.headers.get("content-type", "")), self._call)
         return True
+
+    def _watcher(self, content_type: str) -> Watcher:
+        media_type = content_type.partition(";")[0].strip().lower()
+        if self._streams and not media_type.endswith("json"):
+            return self._dialect.watcher(media_type, hiding=self._asks)
+        return BodyWatcher(self._dialect.read_json)
 
     def _parse(self, post_parser: Callable[[object], object], parsed: object) -> object:
         self._parsed = parsed
