@@ -318,7 +318,6 @@ def test_what_prometheus_finds_arrives_with_its_value(
         "owner": "platform",
         "provider": "acme",
         "model": "new",
-        "reason": "no_price",
     }
     assert alert["annotations"]["summary"] == "No price is known for new of acme"
     assert alert["annotations"]["runbook_url"].endswith("/docs/runbook.md#costusageunpriced")
