@@ -28,6 +28,11 @@ _BY_CLASS: Final = {
     "APIConnectionError": "connection_error",
     "TransportError": "connection_error",
     "ConnectionError": "connection_error",
+    # of requests and aiohttp, whose timeouts are connection errors too
+    "ConnectTimeout": "timeout",
+    "Timeout": "timeout",
+    "ServerTimeoutError": "timeout",
+    "ClientConnectionError": "connection_error",
 }
 _FIRST_SERVER_ERROR: Final = 500
 
@@ -42,12 +47,17 @@ def status_of(error: BaseException) -> str:
         return "cancelled"
     code = getattr(error, "status_code", None)
     if isinstance(code, int):
-        if status := _BY_CODE.get(code):
-            return status
-        if code >= _FIRST_SERVER_ERROR:
-            return "server_error"
-        return "bad_request" if code >= 400 else "error"
+        return status_of_code(code)
     for kind in type(error).__mro__:
         if status := _BY_CLASS.get(kind.__name__):
             return status
     return "error"
+
+
+def status_of_code(code: int) -> str:
+    """Return the status that an HTTP status code stands for; ``error`` where it is no failure."""
+    if status := _BY_CODE.get(code):
+        return status
+    if code >= _FIRST_SERVER_ERROR:
+        return "server_error"
+    return "bad_request" if code >= 400 else "error"
