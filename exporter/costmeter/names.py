@@ -256,6 +256,12 @@ LEDGER_INFO: Final = Family(
     "The ledger's id and schema version; always 1.",
     ("ledger", "schema"),
 )
+LEDGER_CREATED: Final = Family(
+    "cost_ledger_created_timestamp_seconds",
+    "gauge",
+    "When the ledger was made, with nothing in it, in seconds since 1970.",
+    ("ledger",),
+)
 LEDGER_SIZE: Final = Family("cost_ledger_size_bytes", "gauge", "Size of the ledger, in bytes.")
 JOURNAL_LAG_SECONDS: Final = Family(
     "cost_journal_lag_seconds",
@@ -305,7 +311,7 @@ GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
     CPU_USAGE, MEMORY_USAGE, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
-    BUILD_INFO, LEDGER_INFO, LEDGER_SIZE,
+    BUILD_INFO, LEDGER_INFO, LEDGER_CREATED, LEDGER_SIZE,
     JOURNAL_LAG_SECONDS, JOURNAL_LAG_BYTES, JOURNAL_WRITERS,
     CATALOGUE_INFO, CATALOGUE_TIMESTAMP, CATALOGUE_REFRESHES,
     COLLECTOR_DURATION, COLLECTOR_SUCCESS, SCRAPES, SCRAPE_DURATION,
@@ -368,6 +374,7 @@ RULES: Final = (
     # budget.yml
     "budget:cost_period_end:timestamp_seconds",
     "budget:cost_period_start:timestamp_seconds",
+    "budget:cost_spend_start:timestamp_seconds",
     "ledger:cost_budget_spend:usd",
     "ledger:cost_budget_credit:usd",
     "budget_period:cost_gross_spend:usd",

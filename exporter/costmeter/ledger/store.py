@@ -69,6 +69,7 @@ class Ledger:
     Attributes:
         path: the database file, links resolved.
         id: a UUID that was made with the file: the label ``ledger``.
+        created_ns: when the file was made, in nanoseconds since 1970.
         schema: version of the tables.
     """
 
@@ -85,10 +86,11 @@ class Ledger:
         self._seen_version = 0
         self._next_wal_bytes = _WAL_LIMIT_BYTES
         with self._errors():
-            row = connection.execute("SELECT value FROM meta WHERE name = 'ledger'").fetchone()
-        if row is None:
+            meta = dict(connection.execute("SELECT name, value FROM meta"))
+        if "ledger" not in meta:
             raise LedgerError(f"{path}: has no id, it is damaged")
-        self.id: str = row[0]
+        self.id: str = meta["ledger"]
+        self.created_ns = int(meta.get("created_ns", 0))
         self.changed()
 
     @classmethod
@@ -135,6 +137,17 @@ class Ledger:
     def close(self) -> None:
         """Close the ledger; what was interned but not committed is forgotten."""
         self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def abandon(self) -> None:
+        """Leave the ledger to the parent process: for a forked child, which must not use it.
+
+        The child's share of the lock is closed, or it would outlive the parent. The connection is
+        left open: a process that closes a connection it did not open may remove what its parent
+        relies on. Source: https://sqlite.org/howtocorrupt.html, 2.6.
+        """
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

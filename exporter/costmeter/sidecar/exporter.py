@@ -180,6 +180,9 @@ class Exporter:
         collectors = pipeline.collectors.items()
         yield Gauges(names.BUILD_INFO, [((VERSION, platform.python_version()), 1)])
         yield Gauges(names.LEDGER_INFO, [((pipeline.ledger.id, str(pipeline.ledger.schema)), 1)])
+        yield Gauges(
+            names.LEDGER_CREATED, [((pipeline.ledger.id,), pipeline.ledger.created_ns / NANO)]
+        )
         yield _single(names.LEDGER_SIZE, pipeline.ledger.size_bytes())
         yield _single(names.JOURNAL_LAG_SECONDS, age)
         yield _single(names.JOURNAL_LAG_BYTES, lag.bytes)
