@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from costmeter.instrumentation.asgi import ASGIMiddleware
     from costmeter.instrumentation.context import attribute
     from costmeter.instrumentation.instrument import instrument, uninstrument
     from costmeter.instrumentation.record import (
@@ -24,28 +25,41 @@ if TYPE_CHECKING:
         record_request,
         record_tokens,
     )
+    from costmeter.instrumentation.threads import bind
     from costmeter.instrumentation.track import track
+    from costmeter.instrumentation.wsgi import WSGIMiddleware
+    from costmeter.sidecar.embedded import register, start_exporter
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASGIMiddleware",
+    "WSGIMiddleware",
     "attribute",
+    "bind",
     "instrument",
     "record_api_call",
     "record_llm",
     "record_request",
     "record_tokens",
+    "register",
+    "start_exporter",
     "track",
     "uninstrument",
 ]
 
-_HOMES = {
+_HOMES = {  # modules, relative to costmeter.instrumentation
+    "ASGIMiddleware": "asgi",
+    "WSGIMiddleware": "wsgi",
     "attribute": "context",
+    "bind": "threads",
     "instrument": "instrument",
     "record_api_call": "record",
     "record_llm": "record",
     "record_request": "record",
     "record_tokens": "record",
+    "register": ".sidecar.embedded",
+    "start_exporter": ".sidecar.embedded",
     "track": "track",
     "uninstrument": "instrument",
 }
@@ -58,7 +72,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'costmeter' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - keeps 'import costmeter' light
 
-    value = getattr(import_module(f"costmeter.instrumentation.{home}"), name)
+    value = getattr(import_module(f".{home}", "costmeter.instrumentation"), name)
     globals()[name] = value
     return value
 

@@ -6,6 +6,7 @@ encoded once, when a block is entered, not with every event.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
@@ -55,6 +56,33 @@ class Attribution:
                 self._inner.clear()
             inner = self._inner[added] = Attribution(self, added)
         return inner
+
+
+class Pending(Attribution):
+    """An attribution that is looked up whenever it is used: not all of it is known yet.
+
+    ``attributes`` and ``encoded`` are never stored in it, but come from what it is by then. So do
+    those of the attributions within it.
+    """
+
+    __slots__ = ("_find",)
+
+    def __init__(
+        self, outer: Attribution, added: Attributes, find: Callable[[], Attribution]
+    ) -> None:
+        """Take what finds the attribution; it must not raise."""
+        self.outer = outer
+        self.added = added
+        self._find = find
+
+    def within(self, added: Attributes) -> Attribution:
+        """Return this attribution with more attributes, as pending as this one."""
+        return Pending(self, added, lambda: self._find().within(added))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("attributes", "encoded"):
+            raise AttributeError(name)
+        return getattr(self._find(), name)
 
 
 OUTERMOST: Final = Attribution(None, ())
@@ -108,6 +136,27 @@ class attribute:  # noqa: N801 - reads as a function: with costmeter.attribute(t
     ) -> None:
         """Go back to what held before."""
         self.__exit__(kind, error, traceback)
+
+
+class Inside:
+    """An attribution that is put in force step by step, as for a generator.
+
+    Blocks that are entered in one step and left in a later one stay inside.
+    """
+
+    __slots__ = ("_inside", "_outside")
+
+    def __init__(self, inside: Attribution) -> None:
+        """Take what holds inside at first."""
+        self._inside = self._outside = inside
+
+    def __enter__(self) -> None:
+        self._outside = attribution.get()
+        attribution.set(self._inside)
+
+    def __exit__(self, *error: object) -> None:
+        self._inside = attribution.get()
+        attribution.set(self._outside)
 
 
 def current() -> dict[str, str]:

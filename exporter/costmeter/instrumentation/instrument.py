@@ -14,6 +14,7 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import CLIENTS, Patch, Settings, client_of
 from costmeter.instrumentation.clients.providers import Providers, overrides_from_environment
 from costmeter.instrumentation.on_import import OnImport
+from costmeter.instrumentation.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +25,14 @@ _lock = threading.RLock()
 _on_import = OnImport()
 _metered: dict[str, Sequence[Patch]] = {}
 _settings = Settings()
+_threads = Threads()
 
 
 def instrument(
-    *sdks: str, providers: Mapping[str, str] | None = None, stream_usage: bool | None = None
+    *sdks: str,
+    providers: Mapping[str, str] | None = None,
+    stream_usage: bool | None = None,
+    threads: bool | None = None,
 ) -> None:
     """Meter every call that the application makes through its providers' SDKs.
 
@@ -47,6 +52,8 @@ def instrument(
             (``stream_options.include_usage`` of chat completions); the chunk that answers is kept
             from the application. True unless said otherwise; without it, such streams are counted
             but not their tokens.
+        threads: whether threads and tasks of a ``ThreadPoolExecutor`` are attributed as the code
+            that starts them. True unless said otherwise; without it, see :func:`costmeter.bind`.
 
     Raises:
         ConfigError: an SDK is not one of those that can be metered, or an address is none.
@@ -59,6 +66,9 @@ def instrument(
     with _lock:
         if stream_usage is not None:
             _settings.stream_usage = stream_usage
+        if threads is not None:
+            _threads.wanted = threads
+        _threads.apply()
         if providers is not None or not (_metered or _on_import.waiting):
             overrides, problems = overrides_from_environment()
             for problem in problems:
@@ -79,6 +89,8 @@ def uninstrument(*sdks: str) -> None:
     Calls that are under way are still recorded.
     """
     with _lock:
+        if not sdks:
+            _threads.take()
         for sdk in sdks or CLIENTS:
             _on_import.forget(sdk)
             for patch in _metered.pop(sdk, ()):

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from costmeter.instrumentation.context import attribute, attribution
+from costmeter.instrumentation.context import Inside, attribute, attribution
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -61,26 +61,9 @@ def _track_coroutine(function: Callable[..., Any], scope: attribute) -> Callable
     return tracked
 
 
-class _Inside:
-    """The attribution inside a generator: put in force for each of its steps.
-
-    Blocks that the generator itself enters and leaves across several steps stay with it.
-    """
-
-    __slots__ = ("_inside", "_outside")
-
-    def __init__(self, scope: attribute) -> None:
-        with scope:
-            self._inside = attribution.get()
-        self._outside = self._inside
-
-    def __enter__(self) -> None:
-        self._outside = attribution.get()
-        attribution.set(self._inside)
-
-    def __exit__(self, *error: object) -> None:
-        self._inside = attribution.get()
-        attribution.set(self._outside)
+def _inside(scope: attribute) -> Inside:
+    with scope:
+        return Inside(attribution.get())
 
 
 def _track_generator(
@@ -88,7 +71,7 @@ def _track_generator(
 ) -> Callable[..., Generator[Any, Any, Any]]:
     @wraps(function)
     def tracked(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        inside = _Inside(scope)
+        inside = _inside(scope)
         generator = function(*args, **kwargs)
         step: Callable[[Any], Any] = generator.send
         value: Any = None
@@ -115,7 +98,7 @@ def _track_async_generator(
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
     @wraps(function)
     async def tracked(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        inside = _Inside(scope)
+        inside = _inside(scope)
         generator = function(*args, **kwargs)
         step: Callable[[Any], Any] = generator.asend
         value: Any = None

@@ -1,0 +1,100 @@
+"""Attributes what a request to an ASGI application uses to its route.
+
+The routes of Starlette and FastAPI are asked which of them a request belongs to, in their own
+terms (``matches``), when the first call is made in it. What routing leaves in the scope would not
+do: a route there does not know the mounts and routers around it, a middleware may have made a copy,
+and before routing there is nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from costmeter.instrumentation.context import attribution
+from costmeter.instrumentation.endpoint import UNMATCHED, Endpoint
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class ASGIMiddleware:
+    """Attributes all usage within a request to its endpoint, the template of its route.
+
+    ``/users/{id}``, never ``/users/17``; mounts and included routers are part of it; requests that
+    no route was made for have the endpoint ``unmatched``. It counts for what the request calls in
+    its tasks, in its threads (see :func:`costmeter.instrument`), in a response that is sent as a
+    stream and in background tasks; WebSockets are requests, too. An inner ``endpoint``, by
+    :func:`costmeter.attribute`, wins.
+
+    ``app.add_middleware(costmeter.ASGIMiddleware)``, or ``ASGIMiddleware(app)`` around anything.
+    """
+
+    def __init__(self, app: App, *, route: Callable[[Scope], str | None] | None = None) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application, or the next middleware.
+            route: returns the template of a scope's route, for frameworks other than Starlette's
+                kind; None while it is not known.
+        """
+        self.app = app
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        route = self._route
+        if route is None:
+            asked = dict(scope)  # before mounts change its paths
+            endpoint = Endpoint(lambda: template_of(self.app, asked))
+        else:
+            endpoint = Endpoint(lambda: route(scope))
+        token = attribution.set(endpoint.attribution())
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            attribution.reset(token)
+
+
+def template_of(app: object, scope: Scope) -> str:
+    """Return the template of the route that an application has for a scope.
+
+    Args:
+        app: an application with ``routes`` of Starlette's kind, or a middleware around one that
+            calls it ``app``.
+        scope: as it reaches the application.
+    """
+    while not hasattr(app, "routes"):
+        app = getattr(app, "app", None)
+        if app is None:
+            return UNMATCHED
+    partial: tuple[Any, Scope] | None = None
+    for route in _flat(app.routes):
+        match, inner = route.matches(scope)
+        if match.name == "FULL":
+            return _within(route, {**scope, **inner})
+        if match.name == "PARTIAL" and partial is None:
+            partial = route, inner
+    return UNMATCHED if partial is None else _within(partial[0], {**scope, **partial[1]})
+
+
+def _flat(routes: Iterable[Any]) -> Iterable[Any]:
+    """Return routes with those of included routers in their place; older FastAPIs do so, too."""
+    fastapi = sys.modules.get("fastapi.routing")
+    flatten = getattr(fastapi, "iter_route_contexts", None)
+    return routes if flatten is None else flatten(routes)
+
+
+def _within(route: Any, scope: Scope) -> str:
+    """Return the template of a route that matches, with those below it if it is a mount."""
+    if not hasattr(route, "routes"):
+        return str(getattr(route, "path_format", None) or getattr(route, "path", UNMATCHED))
+    prefix = str(getattr(route, "path", None) or "")  # a host has none
+    if not route.routes:  # something else is mounted there
+        return prefix or "/"
+    template = template_of(route, scope)
+    return UNMATCHED if template == UNMATCHED else prefix + template
