@@ -16,7 +16,7 @@ import uvicorn
 
 from costmeter.errors import ConfigError, CostmeterError
 from costmeter.sidecar.app import create_app
-from costmeter.sidecar.config import Config
+from costmeter.sidecar.config import Config, IntakeConfig
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.web import WebConfig
@@ -26,11 +26,12 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, which leaves signals to us: a stop drains first."""
+class Server(uvicorn.Server):
+    """Uvicorn, which leaves signals to whoever runs it: to drain first, or to an application."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
         yield
 
 
@@ -51,7 +52,7 @@ def serve(load: Callable[[], Config], web: WebConfig) -> None:
         CostmeterError: the exporter ended without having been told to.
     """
     config = load()
-    with _listen(config.listen) as listener:
+    with listen(config.listen) as listener:
         pipeline = Pipeline(config, load)
         collect_garbage_rarely()
         try:
@@ -73,19 +74,7 @@ def collect_garbage_rarely() -> None:
 
 
 async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) -> None:
-    config = pipeline.config
-    app = create_app(Exporter(pipeline), web, intake=config.intake)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            **web.uvicorn_options(),
-        )
-    )
+    server = new_server(Exporter(pipeline), web, intake=pipeline.config.intake, access_log=False)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     stops = 0
@@ -112,7 +101,32 @@ async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) ->
         raise CostmeterError("the exporter ended by itself; what it had not committed stays unread")
 
 
-async def _drain(pipeline: Pipeline, server: uvicorn.Server) -> None:
+def new_server(
+    exporter: Exporter, web: WebConfig, *, intake: IntakeConfig, access_log: bool
+) -> Server:
+    """Return the web server of a pipeline.
+
+    Args:
+        exporter: what it serves.
+        web: TLS and authentication.
+        intake: limits of what it takes.
+        access_log: whether to leave uvicorn's access log as it is; False turns it off for the
+            whole process.
+    """
+    return Server(
+        uvicorn.Config(
+            create_app(exporter, web, intake=intake),
+            lifespan="off",
+            log_config=None,
+            access_log=access_log,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            **web.uvicorn_options(),
+        )
+    )
+
+
+async def _drain(pipeline: Pipeline, server: Server) -> None:
     timeout = pipeline.config.drain_timeout.total_seconds()
     log.info("stopping: waiting for the last scrape, at most %g s", timeout)
     pipeline.drain()
@@ -121,7 +135,12 @@ async def _drain(pipeline: Pipeline, server: uvicorn.Server) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _listen(address: str) -> socket.socket:
+def listen(address: str) -> socket.socket:
+    """Return a socket that listens on an address, written ``host:port``.
+
+    Raises:
+        ConfigError: it cannot be listened on.
+    """
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -136,17 +155,22 @@ def _listen(address: str) -> socket.socket:
     return listener
 
 
-def announce(listener: socket.socket, web: WebConfig) -> None:
-    """Log the address, and a warning where anyone on the network may read and write."""
+def url_of(listener: socket.socket, web: WebConfig) -> str:
+    """Return the address of a server, without a slash at its end."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    scheme = "https" if web.tls else "http"
-    log.info("listening on %s://%s:%d", scheme, shown, port)
-    if host not in {"127.0.0.1", "::1"} and not web.authenticates:
+    return f"{'https' if web.tls else 'http'}://{shown}:{port}"
+
+
+def announce(listener: socket.socket, web: WebConfig) -> None:
+    """Log the address, and a warning where anyone on the network may read and write."""
+    url = url_of(listener, web)
+    log.info("listening on %s", url)
+    if listener.getsockname()[0] not in {"127.0.0.1", "::1"} and not web.authenticates:
         log.warning(
             "%s is open to the network without authentication: anyone who reaches it reads what "
             "you spend and can report usage; see --web.config.file",
-            shown,
+            url,
         )
 
 
