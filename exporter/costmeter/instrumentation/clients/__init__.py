@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-CLIENTS: Final = {"openai": "costmeter.instrumentation.clients.openai"}
+CLIENTS: Final = {
+    "openai": "costmeter.instrumentation.clients.openai",
+    "mistralai.client": "costmeter.instrumentation.clients.mistralai",
+}
 """Import names of SDKs, and the modules that meter them."""
 
 
