@@ -59,7 +59,9 @@ class Certificates:
 
     def signed(self, name: str, common_name: str = "127.0.0.1") -> Path:
         ca = ["-CA", self.ca, "-CAkey", self.directory / "ca.key", "-x509"]
-        return self.issue(name, f"/CN={common_name}", *ca, "-addext", "subjectAltName=IP:127.0.0.1")
+        own = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"]
+        extensions = [word for each in own for word in ("-addext", each)]
+        return self.issue(name, f"/CN={common_name}", *ca, *extensions)
 
 
 @pytest.fixture(scope="module")
