@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from costmeter.names import LEDGER_FAMILIES
 from costmeter.sidecar.exposition import Exposition, Gauges
-from costmeter.sidecar.view import Receipt, State, Status, UnavailableError
+from costmeter.sidecar.view import Identified, Receipt, State, Status, UnavailableError
 from costmeter.usage import UsageEvent
 
 
@@ -30,6 +30,8 @@ class FakePipeline:
     problems: list[str] = field(default_factory=list)
     submitted: list[tuple[str, int, list[UsageEvent]]] = field(default_factory=list)
     refused: list[tuple[str, int]] = field(default_factory=list)
+    identified: list[UsageEvent] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
     scrapes: int = 0
     receipt: Future[Receipt] | None = None
 
@@ -45,6 +47,16 @@ class FakePipeline:
         else:
             self.submitted.append((source, sequence, events))
             done.set_result(Receipt(len(events)))
+        return self.receipt or done
+
+    def submit_identified(self, events: Sequence[Identified]) -> Future[Receipt]:
+        if self.state != "ready":
+            raise UnavailableError(f"the exporter is {self.state}")
+        new = [each for each in events if not self.taken.intersection(each.known_by)]
+        self.taken.update(name for each in new for name in each.takes)
+        self.identified += [each.event for each in new]
+        done: Future[Receipt] = Future()
+        done.set_result(Receipt(len(new), duplicate=not new))
         return self.receipt or done
 
     def status(self) -> Status:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from costmeter.sidecar import page
 from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.intake import EventsEndpoint
+from costmeter.sidecar.otlp import TracesEndpoint
 from costmeter.sidecar.scrape import MetricsEndpoint
 from costmeter.sidecar.view import PipelineView
 from costmeter.sidecar.web import BasicAuth, WebConfig
@@ -39,7 +40,7 @@ def create_app(
     Args:
         pipeline: what is exposed, and where events go.
         web: authentication and headers; both hold for every path, probes included.
-        intake: limits of ``POST /v1/events``.
+        intake: limits of ``POST /v1/events`` and ``/v1/traces``.
     """
     endpoints = _Endpoints(pipeline)
     return Starlette(
@@ -51,6 +52,9 @@ def create_app(
             Route("/-/reload", endpoints.reload, methods=["POST"]),
             Route(
                 "/v1/events", EventsEndpoint(pipeline, intake or IntakeConfig()), methods=["POST"]
+            ),
+            Route(
+                "/v1/traces", TracesEndpoint(pipeline, intake or IntakeConfig()), methods=["POST"]
             ),
         ],
         middleware=[

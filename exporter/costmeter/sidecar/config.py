@@ -64,9 +64,14 @@ class EventsConfig(Section):
 
 
 class IntakeConfig(Section):
-    """Limits of ``POST /v1/events``: bytes of a body, events of a batch, requests a second."""
+    """Limits of ``POST /v1/events`` and ``/v1/traces``.
+
+    Bytes of a body (of traces, whose spans may carry prompts), events of a batch, requests a second
+    of one address.
+    """
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 1 << 20
+    max_traces_body_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 1 << 23
     max_events: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     requests_per_second: Annotated[float, Field(gt=0)] = 20
     burst: Annotated[int, Field(ge=1)] = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from costmeter.sidecar.exposition import Exposition, Gauges
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.view import (
     Catalogue,
+    Identified,
     ModelSpend,
     Receipt,
     State,
@@ -59,6 +60,10 @@ class Exporter:
     def submit(self, source: str, sequence: int, events: list[UsageEvent]) -> Future[Receipt]:
         """Queue a batch of events for the ledger."""
         return self._pipeline.submit(source, sequence, events)
+
+    def submit_identified(self, events: Sequence[Identified]) -> Future[Receipt]:
+        """Queue events that are known by names of their own for the ledger."""
+        return self._pipeline.submit_identified(events)
 
     def reload(self) -> list[str]:
         """Read the configuration again; return what is wrong with it."""

@@ -1,4 +1,4 @@
-"""``POST /v1/events``: usage over HTTP, from where no journal directory can be shared.
+"""Usage over HTTP, from where no journal directory can be shared, and ``POST /v1/events``.
 
 What comes in is a stranger's: its size, its rate and each of its fields are bounded. A batch is
 taken whole or not at all, and once: sent again with the same source and sequence, as a sender does
@@ -11,8 +11,10 @@ import asyncio
 import logging
 import math
 import zlib
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +26,7 @@ from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import CostmeterError
 from costmeter.sidecar.batch import InvalidBatchError, parse
 from costmeter.sidecar.config import IntakeConfig
-from costmeter.sidecar.view import PipelineView, UnavailableError
+from costmeter.sidecar.view import PipelineView, Receipt, UnavailableError
 from costmeter.units import NANO
 
 log = logging.getLogger(__name__)
@@ -71,22 +73,47 @@ class TokenBuckets:
         return wait
 
 
-class EventsEndpoint:
-    """Takes batches of events and hands them to the pipeline.
+class Intake(ABC):
+    """Takes what strangers send to a pipeline, within limits.
 
-    Answers 202 once the ledger holds a batch, 200 for one that it held already; 400 with all
-    problems by field, 408, 413, 415 and 429 where a limit is broken, 503 where the batch could not
-    be committed now and should be sent again. Every body is JSON, with ``errors`` where refused.
+    Refuses with 408, 413, 415 and 429 where a limit is broken, 400 where what was sent is not
+    right, and 503 where it could not be committed now and should be sent again.
+
+    Attributes:
+        media_types: what a body may be.
     """
+
+    media_types: tuple[str, ...]
 
     def __init__(
         self, pipeline: PipelineView, limits: IntakeConfig, *, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        """Take events for a pipeline, within limits."""
+        """Take usage for a pipeline, within limits."""
         self._pipeline = pipeline
         self._limits = limits
         self._clock = clock
         self._buckets = TokenBuckets(limits.requests_per_second, limits.burst, clock=clock)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """How large a body may be, compressed and inflated."""
+        return self._limits.max_body_bytes
+
+    @abstractmethod
+    async def take(self, body: bytes, media_type: str) -> Response:
+        """Answer a body.
+
+        Raises:
+            InvalidBatchError: it has problems.
+            RefusedError: it is refused.
+            UnavailableError: the pipeline takes nothing now.
+        """
+
+    @abstractmethod
+    def refuse(
+        self, status: int, errors: Sequence[str], media_type: str, headers: Mapping[str, str]
+    ) -> Response:
+        """Return the answer that tells a sender, who sent a media type, what is wrong."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,31 +124,41 @@ class EventsEndpoint:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             self._limit_rate(request)
-            body = await self._body(request)
-            batch = await run_in_threadpool(
-                parse, body, max_events=self._limits.max_events, now_ns=self._clock.now_ns()
-            )
-            future = self._pipeline.submit(batch.source, batch.sequence, batch.events)
-            # Shielded: the pipeline may be committing the batch when we stop waiting for it.
-            committed = asyncio.shield(asyncio.wrap_future(future))
-            receipt = await asyncio.wait_for(committed, COMMIT_SECONDS)
+            body = await self._body(request, media_type)
+            return await self.take(body, media_type)
         except InvalidBatchError as error:
             self._pipeline.rejected("invalid", error.events)
-            return _errors(400, error.problems)
+            return self.refuse(400, error.problems, media_type, {})
         except RefusedError as error:
-            return _errors(error.status, [str(error)], error.retry_after)
+            status, problem, retry_after = error.status, str(error), error.retry_after
         except UnavailableError as error:
-            return _errors(503, [str(error)], RETRY_AFTER_SECONDS)
-        except TimeoutError:
-            message = f"not committed within {COMMIT_SECONDS:g} s; send the same batch again"
-            return _errors(503, [message], RETRY_AFTER_SECONDS)
+            status, problem, retry_after = 503, str(error), RETRY_AFTER_SECONDS
         except CostmeterError:
             log.exception("a batch could not be committed")
-            return _errors(503, ["not committed; send the same batch again"], RETRY_AFTER_SECONDS)
-        content = {"accepted": receipt.accepted, "duplicate": receipt.duplicate}
-        return JSONResponse(content, 200 if receipt.duplicate else 202)
+            problem = "not committed; send the same batch again"
+            status, retry_after = 503, RETRY_AFTER_SECONDS
+        headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+        return self.refuse(status, [problem], media_type, headers)
+
+    @staticmethod
+    async def committed(receipt: Future[Receipt]) -> Receipt:
+        """Wait for a batch to be committed.
+
+        Raises:
+            RefusedError: it takes too long.
+            CostmeterError: it could not be committed.
+        """
+        try:
+            # Shielded: the pipeline may be committing the batch when we stop waiting for it.
+            return await asyncio.wait_for(
+                asyncio.shield(asyncio.wrap_future(receipt)), COMMIT_SECONDS
+            )
+        except TimeoutError:
+            message = f"not committed within {COMMIT_SECONDS:g} s; send the same batch again"
+            raise RefusedError(503, message, retry_after=RETRY_AFTER_SECONDS) from None
 
     def _limit_rate(self, request: Request) -> None:
         wait = self._buckets.take(request.client.host if request.client else "")
@@ -130,10 +167,9 @@ class EventsEndpoint:
             message = f"more than {self._limits.requests_per_second:g} batches a second"
             raise RefusedError(429, message, retry_after=math.ceil(wait))
 
-    async def _body(self, request: Request) -> bytes:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise RefusedError(415, "content-type: must be application/json")
+    async def _body(self, request: Request, media_type: str) -> bytes:
+        if media_type not in self.media_types:
+            raise RefusedError(415, f"content-type: must be {' or '.join(self.media_types)}")
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"identity", "gzip"}:
             raise RefusedError(415, "content-encoding: must be gzip or identity")
@@ -146,7 +182,7 @@ class EventsEndpoint:
             raise RefusedError(400, "the body is no gzip") from None
 
     async def _read(self, request: Request, *, gzip: bool) -> bytes:
-        limit = self._limits.max_body_bytes
+        limit = self.max_body_bytes
         inflater = zlib.decompressobj(wbits=31)
         body = bytearray()
         received = 0
@@ -161,6 +197,32 @@ class EventsEndpoint:
         return bytes(body)
 
 
-def _errors(status: int, errors: Sequence[str], retry_after: int | None = None) -> Response:
-    headers: Mapping[str, str] = {} if retry_after is None else {"retry-after": str(retry_after)}
-    return JSONResponse({"errors": list(errors)}, status, headers)
+class EventsEndpoint(Intake):
+    """Takes batches of events.
+
+    Answers 202 once the ledger holds a batch, 200 for one that it held already. Every body is JSON,
+    with ``errors`` where refused: all problems by field.
+    """
+
+    media_types = ("application/json",)
+
+    async def take(self, body: bytes, media_type: str) -> Response:  # noqa: ARG002 there is but one
+        """Answer a batch."""
+        batch = await run_in_threadpool(
+            parse, body, max_events=self._limits.max_events, now_ns=self._clock.now_ns()
+        )
+        receipt = await self.committed(
+            self._pipeline.submit(batch.source, batch.sequence, batch.events)
+        )
+        content = {"accepted": receipt.accepted, "duplicate": receipt.duplicate}
+        return JSONResponse(content, 200 if receipt.duplicate else 202)
+
+    def refuse(
+        self,
+        status: int,
+        errors: Sequence[str],
+        media_type: str,  # noqa: ARG002 there is but one
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Return the errors as JSON."""
+        return JSONResponse({"errors": list(errors)}, status, headers)

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,8 @@ from costmeter.pricing.book import PriceBook
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.publisher import Publisher
-from costmeter.sidecar.view import Receipt, State, UnavailableError
+from costmeter.sidecar.taken import Taken
+from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
 from costmeter.units import NANO
 from costmeter.usage import UsageEvent
 from costmeter.workloads.resources import Reading, ResourceSampler
@@ -74,6 +75,11 @@ class _Submission(NamedTuple):
     source: str
     sequence: int
     payloads: list[bytes]
+    receipt: Future[Receipt]
+
+
+class _IdentifiedSubmission(NamedTuple):
+    events: list[tuple[bytes, Identified]]
     receipt: Future[Receipt]
 
 
@@ -146,7 +152,8 @@ class Pipeline:
         self._accountant = self._new_accountant()
         self._forget: list[str] = []
         self._waiting: _Turn | None = None
-        self._submissions: SimpleQueue[_Submission] = SimpleQueue()
+        self._taken = Taken(self._positions)
+        self._submissions: SimpleQueue[_Submission | _IdentifiedSubmission] = SimpleQueue()
         self._refused: SimpleQueue[tuple[str, int]] = SimpleQueue()
         self._reloads: SimpleQueue[Future[list[str]]] = SimpleQueue()
         self._scrape_began_ns: int | None = None
@@ -189,15 +196,29 @@ class Pipeline:
         Raises:
             UnavailableError: the pipeline is draining or too far behind.
         """
+        receipt: Future[Receipt] = Future()
+        payloads = [_encode(event) for event in events]
+        self._queue(_Submission(source, sequence, payloads, receipt))
+        return receipt
+
+    def submit_identified(self, events: Sequence[Identified]) -> Future[Receipt]:
+        """Queue events that are known by names of their own; as :meth:`submit`.
+
+        Raises:
+            UnavailableError: the pipeline is draining or too far behind.
+        """
+        receipt: Future[Receipt] = Future()
+        encoded = [(_encode(each.event), each) for each in events]
+        self._queue(_IdentifiedSubmission(encoded, receipt))
+        return receipt
+
+    def _queue(self, submission: _Submission | _IdentifiedSubmission) -> None:
         if self._draining.is_set():
             raise UnavailableError("the exporter is stopping; send the batch to its successor")
         if self._submissions.qsize() >= QUEUED_BATCHES:
             raise UnavailableError(f"{QUEUED_BATCHES} batches wait to be committed; try again")
-        receipt: Future[Receipt] = Future()
-        payloads = [_encode(event) for event in events]
-        self._submissions.put(_Submission(source, sequence, payloads, receipt))
+        self._submissions.put(submission)
         self._wake.set()
-        return receipt
 
     def reload(self) -> list[str]:
         """Read the configuration again; return what is wrong with it."""
@@ -338,18 +359,40 @@ class Pipeline:
                 submission = self._submissions.get_nowait()
             except Empty:
                 break
-            name = f"http:{submission.source}"
-            if submission.sequence <= self._positions.get(name, -1):
-                receipts.append((submission.receipt, Receipt(0, duplicate=True)))
-                continue
-            self._positions[name] = positions[name] = submission.sequence
-            accepted = sum(map(self._accountant.add, submission.payloads))
-            events += accepted
-            receipts.append((submission.receipt, Receipt(accepted)))
+            if isinstance(submission, _IdentifiedSubmission):
+                receipt = self._take_identified(submission.events, positions)
+            else:
+                receipt = self._take_batch(submission, positions)
+            events += receipt.accepted
+            receipts.append((submission.receipt, receipt))
         self._tally(EVENTS_READ, "http", events)
         while not self._refused.empty():
             self._tally(EVENTS_REJECTED, *self._refused.get_nowait())
         return receipts
+
+    def _take_batch(self, batch: _Submission, positions: dict[str, int]) -> Receipt:
+        name = f"http:{batch.source}"
+        if batch.sequence <= self._positions.get(name, -1):
+            return Receipt(0, duplicate=True)
+        self._positions[name] = positions[name] = batch.sequence
+        return Receipt(sum(map(self._accountant.add, batch.payloads)))
+
+    def _take_identified(
+        self, events: list[tuple[bytes, Identified]], positions: dict[str, int]
+    ) -> Receipt:
+        now_ns = self._clock.now_ns()
+        accepted = repeats = 0
+        for payload, each in events:
+            if any(name in self._taken for name in each.known_by):
+                repeats += 1
+            else:
+                positions.update(self._taken.take(each.takes, now_ns))
+                accepted += self._accountant.add(payload)
+        forgotten = self._taken.forget(now_ns)
+        for name in forgotten:
+            positions.pop(name, None)
+        self._forget += forgotten
+        return Receipt(accepted, duplicate=repeats == len(events))
 
     def _charge_resources(self) -> None:
         if self._is_due("sample", SAMPLE_SECONDS):

@@ -6,7 +6,7 @@ status on ``/`` and hands it the events that arrive over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
@@ -29,7 +29,8 @@ class Receipt(NamedTuple):
 
     Attributes:
         accepted: events of the batch that the ledger holds; 0 for a duplicate.
-        duplicate: a batch of the same source and sequence, or a later one, was taken before.
+        duplicate: a batch of the same source and sequence, or a later one, or all of its events
+            were taken before.
     """
 
     accepted: int
@@ -116,6 +117,20 @@ class Status:
     problems: tuple[str, ...] = ()
 
 
+class Identified(NamedTuple):
+    """An event of a sender that says no source and sequence, with what it is known by.
+
+    Attributes:
+        event: the event.
+        known_by: names; where one of them is taken, the event is a repeat.
+        takes: names that are taken once the event is counted.
+    """
+
+    event: UsageEvent
+    known_by: tuple[str, ...]
+    takes: tuple[str, ...]
+
+
 class PipelineView(Protocol):
     """The pipeline as the web server sees it. Every method may be called from any thread."""
 
@@ -135,6 +150,15 @@ class PipelineView(Protocol):
 
         ``source`` names the sender, ``sequence`` rises with each of its batches. The future fails
         with a :class:`~costmeter.errors.CostmeterError` where the batch could not be committed.
+
+        Raises:
+            UnavailableError: the pipeline takes no events now.
+        """
+
+    def submit_identified(self, events: Sequence[Identified]) -> Future[Receipt]:
+        """Queue valid events, those that are no repeats; otherwise as :meth:`submit`.
+
+        Names stay taken for :data:`costmeter.sidecar.taken.WINDOW_SECONDS`.
 
         Raises:
             UnavailableError: the pipeline takes no events now.

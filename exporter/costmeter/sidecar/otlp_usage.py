@@ -1,0 +1,385 @@
+"""Spans of GenAI calls to usage events, by OpenTelemetry's conventions and the older names.
+
+A span counts where it is the caller's own record of one inference or embedding. Spans above it that
+tell the same call again (of an agent, a workflow, a framework's wrapper) do not: the innermost one
+counts.
+
+Sources: https://github.com/open-telemetry/semantic-conventions-genai (today's names),
+https://github.com/open-telemetry/semantic-conventions/blob/v1.36.0/docs/gen-ai/README.md (until
+2025), https://arize-ai.github.io/openinference/spec/ (OpenInference),
+https://www.traceloop.com/docs/openllmetry/contributing/semantic-conventions (OpenLLMetry),
+https://ai-sdk.dev/docs/ai-sdk-core/telemetry (AI SDK).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import msgspec
+
+from costmeter.pricing.service_tiers import tier_name
+from costmeter.sidecar.otlp_decode import ERROR, SERVER, Scalar, Span
+from costmeter.sidecar.view import Identified
+from costmeter.usage import (
+    MAX_ATTRIBUTES,
+    MAX_DURATION_NS,
+    MAX_EVENT_BYTES,
+    MAX_NAME_LENGTH,
+    MAX_QUANTITY,
+    MAX_VALUE_LENGTH,
+    UsageEvent,
+)
+
+PREFIX: Final = "costmeter."
+"""Attributes under this prefix say whom a call was for: ``costmeter.feature`` is ``feature``."""
+METERED: Final = ("costmeter.metered", "telemetry.costmeter")
+"""Marks of a span, or of all spans of a resource, whose calls are metered in the process itself."""
+OPERATION: Final = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
+PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+MODEL: Final = (
+    "gen_ai.response.model",
+    "llm.response.model_name",
+    "gen_ai.request.model",
+    "llm.model_name",
+    "llm.request.model_name",
+    "embedding.model_name",
+)
+RESPONSE_ID: Final = ("gen_ai.response.id",)
+SERVICE_TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+ERROR_TYPE: Final = ("error.type", "http.response.status_code", "http.status_code")
+USAGE: Final = {
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "llm.token_count.prompt",
+    ),
+    "cache_read_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.input_tokens.cached",
+        "llm.token_count.prompt_details.cache_read",
+        "ai.usage.cachedInputTokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.input_tokens.cache_write",
+        "llm.token_count.prompt_details.cache_write",
+    ),
+    "input_audio_tokens": ("llm.token_count.prompt_details.audio",),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.completion_tokens",
+        "llm.token_count.completion",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.output_tokens.reasoning",
+        "gen_ai.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "ai.usage.reasoningTokens",
+    ),
+    "output_audio_tokens": ("llm.token_count.completion_details.audio",),
+}
+"""What tells each kind of token, the newest name first; the first that is there counts."""
+ATTRIBUTES: Final = {
+    "endpoint": ("http.route",),
+    "feature": ("feature",),
+    "team": ("team",),
+    "tenant": ("tenant",),
+    "service": ("service.name",),
+    "environment": ("deployment.environment.name", "deployment.environment"),
+}
+"""Attributes of an event by the names that a span or its resource has for them, where
+``costmeter.<name>`` is not there."""
+
+OPERATIONS: Final = {
+    "chat": "chat",
+    "generate_content": "generate_content",
+    "text_completion": "text_completion",
+    "embeddings": "embeddings",
+    "completion": "text_completion",  # OpenLLMetry
+    "embedding": "embeddings",
+    "llm": "chat",  # OpenInference
+}
+"""Operations that count, by the names that spans have for them. All others, those of agents, tools
+and workflows among them, do not: their model calls have spans of their own."""
+
+_PROVIDERS: Final = {
+    "aws": "aws.bedrock",  # OpenInference, OpenLLMetry
+    "azure": "azure.ai.openai",
+    "google": "gcp.gemini",
+    "mistralai": "mistral_ai",
+    "vertexai": "gcp.vertex_ai",
+    "az.ai.inference": "azure.ai.inference",  # conventions until 2025
+    "az.ai.openai": "azure.ai.openai",
+    "gemini": "gcp.gemini",
+    "vertex_ai": "gcp.vertex_ai",
+    "xai": "x_ai",
+    "amazon-bedrock": "aws.bedrock",  # AI SDK, less what stands after a dot
+    "anthropic.messages": "anthropic",
+    "azure.chat": "azure.ai.openai",
+    "azure.responses": "azure.ai.openai",
+    "google.generative-ai": "gcp.gemini",
+    "google.vertex.chat": "gcp.vertex_ai",
+    "mistral.chat": "mistral_ai",
+    "openai.chat": "openai",
+    "openai.completion": "openai",
+    "openai.embedding": "openai",
+    "openai.responses": "openai",
+    "groq.chat": "groq",
+    "xai.chat": "x_ai",
+}
+_UNKNOWN_PROVIDER: Final = "unknown"
+
+_STATUS_BY_CODE: Final = {
+    "400": "bad_request",
+    "401": "authentication",
+    "403": "permission_denied",
+    "404": "not_found",
+    "408": "timeout",
+    "409": "conflict",
+    "413": "bad_request",
+    "422": "bad_request",
+    "429": "rate_limited",
+    "504": "timeout",
+}
+_STATUS_BY_WORD: Final = {
+    "ratelimit": "rate_limited",
+    "throttl": "rate_limited",
+    "toomanyrequests": "rate_limited",
+    "resourceexhausted": "rate_limited",
+    "timeout": "timeout",
+    "timedout": "timeout",
+    "deadlineexceeded": "timeout",
+    "econn": "connection_error",
+    "cancel": "cancelled",
+    "abort": "cancelled",
+    "generatorexit": "cancelled",
+    "connect": "connection_error",
+    "enotfound": "connection_error",
+    "authentication": "authentication",
+    "unauthorized": "authentication",
+    "unauthenticated": "authentication",
+    "permission": "permission_denied",
+    "forbidden": "permission_denied",
+    "notfound": "not_found",
+    "conflict": "conflict",
+    "badrequest": "bad_request",
+    "invalid": "bad_request",
+    "validation": "bad_request",
+    "unprocessable": "bad_request",
+    "internalserver": "server_error",
+    "serviceunavailable": "server_error",
+    "overloaded": "server_error",
+}
+"""What a word in an error's type, without case and punctuation, stands for; the first counts."""
+
+_WANTED: Final = frozenset(
+    name
+    for names in (
+        METERED,
+        OPERATION,
+        PROVIDER,
+        MODEL,
+        RESPONSE_ID,
+        SERVICE_TIER,
+        ERROR_TYPE,
+        *USAGE.values(),
+        *ATTRIBUTES.values(),
+    )
+    for name in names
+)
+_TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def wanted(name: str) -> bool:
+    """Whether usage is made of an attribute."""
+    return name in _WANTED or name.startswith(PREFIX)
+
+
+class Metered(NamedTuple):
+    """What an export comes to.
+
+    Attributes:
+        events: usage, each with what it is known by, in the order of the spans.
+        problems: why spans that should have counted are refused, one sentence each.
+    """
+
+    events: list[Identified]
+    problems: list[str]
+
+
+def meter(spans: Iterable[Span], now_ns: int) -> Metered:
+    """Return the usage of spans.
+
+    Args:
+        spans: those of one export.
+        now_ns: the time of spans that tell none, in nanoseconds since 1970-01-01 UTC.
+    """
+    parents: dict[tuple[str, str], str] = {}
+    calls: dict[tuple[str, str], tuple[Span, str]] = {}
+    problems: list[str] = []
+    for span in spans:
+        operation = _operation(span)
+        valid = _TRACE_ID.fullmatch(span.trace_id) and _SPAN_ID.fullmatch(span.span_id)
+        if valid:
+            parents[span.trace_id, span.span_id] = span.parent_id
+        if operation and valid:
+            calls[span.trace_id, span.span_id] = span, operation
+        elif operation:
+            problems.append(f"span {span.span_id[:16]!r}: its ids are not valid")
+    repeated = _above(calls.keys(), parents)
+    events = []
+    for key, (span, operation) in calls.items():
+        if key not in repeated:
+            try:
+                event = _event(span, operation, now_ns)
+            except ValueError as error:
+                problems.append(f"span {span.span_id}: {error}")
+            else:
+                events.append(_identified(span, event))
+    return Metered(events, problems)
+
+
+def _above(
+    calls: Iterable[tuple[str, str]], parents: Mapping[tuple[str, str], str]
+) -> set[tuple[str, str]]:
+    """Return the spans that stand above a call in its trace, as far as the export shows."""
+    above: set[tuple[str, str]] = set()
+    for trace_id, span_id in calls:
+        parent = (trace_id, parents[trace_id, span_id])
+        while parent in parents and parent not in above:
+            above.add(parent)
+            parent = (trace_id, parents[parent])
+    return above
+
+
+def _identified(span: Span, event: UsageEvent) -> Identified:
+    """Say what an event is known by: its span, its response's id, and for the span above its call.
+
+    A span above that is exported later, as it ends later, is known by then.
+    """
+    own = _name(span.trace_id, span.span_id)
+    response = _text(span.attributes, RESPONSE_ID)
+    if response:
+        response = _name(span.trace_id, "response", response)
+    takes = [response or own]
+    if _SPAN_ID.fullmatch(span.parent_id):
+        takes.append(_name(span.trace_id, span.parent_id))
+    return Identified(event, (own, response) if response else (own,), tuple(takes))
+
+
+def _name(*parts: str) -> str:
+    return blake2b("/".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _operation(span: Span) -> str:
+    """Return the operation of a span that counts, or nothing."""
+    attributes = span.attributes
+    if span.kind == SERVER or _is_metered(attributes) or _is_metered(span.resource):
+        return ""
+    if name := _text(attributes, OPERATION):
+        return OPERATIONS.get(name.lower(), "")
+    # The AI SDK and others say no operation of a call; what says usage, whose and of what, is one.
+    told = any(name in attributes for names in USAGE.values() for name in names)
+    return "chat" if told and _text(attributes, PROVIDER) and _text(attributes, MODEL) else ""
+
+
+def _is_metered(attributes: Mapping[str, Scalar]) -> bool:
+    return any(str(attributes.get(name, "")).lower() in {"true", "1"} for name in METERED)
+
+
+def _event(span: Span, operation: str, now_ns: int) -> UsageEvent:
+    """Return a span's usage.
+
+    Raises:
+        ValueError: a count is none, or there is too much of everything.
+    """
+    attributes = span.attributes
+    provider = _text(attributes, PROVIDER).lower()
+    ended = span.end_ns if 0 < span.end_ns < 1 << 63 else now_ns
+    event = UsageEvent(
+        time_ns=ended,
+        operation=operation,
+        provider=_PROVIDERS.get(provider, provider)[:MAX_NAME_LENGTH] or _UNKNOWN_PROVIDER,
+        model=_text(attributes, MODEL)[:MAX_VALUE_LENGTH],
+        attributes=_attributes(span),
+        usage=_usage(attributes),
+        duration_ns=min(max(ended - span.start_ns, 0), MAX_DURATION_NS) if span.start_ns else 0,
+        status=_status(span),
+        service_tier=tier_name(_text(attributes, SERVICE_TIER))[:MAX_NAME_LENGTH],
+    )
+    if len(_encode(event)) > MAX_EVENT_BYTES:
+        raise ValueError(f"its attributes have more than {MAX_EVENT_BYTES} bytes")
+    return event
+
+
+def _usage(attributes: Mapping[str, Scalar]) -> dict[str, int]:
+    """Return the tokens by kind, inputs with those read from and written to a cache."""
+    usage = {}
+    for kind, names in USAGE.items():
+        name = next((name for name in names if name in attributes), None)
+        if name is not None:
+            usage[kind] = _count(name, attributes[name])
+    cached = usage.get("cache_read_tokens", 0) + usage.get("cache_write_tokens", 0)
+    if cached > usage.get("input_tokens", 0):  # counted beside them, as Anthropic's API does
+        usage["input_tokens"] = usage.get("input_tokens", 0) + cached
+    if usage.get("reasoning_tokens", 0) > usage.get("output_tokens", 0):
+        usage["output_tokens"] = usage.get("output_tokens", 0) + usage["reasoning_tokens"]
+    return usage
+
+
+def _count(name: str, value: Scalar) -> int:
+    whole = isinstance(value, float) and value.is_integer()  # JavaScript has but one number
+    if (type(value) is int or whole) and 0 <= value <= MAX_QUANTITY:  # type: ignore[operator]
+        return int(value)
+    raise ValueError(f"{name}: {str(value)[:40]!r} is not a whole number from 0 to {MAX_QUANTITY}")
+
+
+def _attributes(span: Span) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for origin in (span.attributes, span.resource):
+        for name, value in origin.items():
+            if name.startswith(PREFIX) and name not in METERED:
+                found.setdefault(name.removeprefix(PREFIX)[:MAX_NAME_LENGTH], _shown(value))
+    for name, others in ATTRIBUTES.items():
+        if value := _text(span.attributes, others) or _text(span.resource, others):
+            found.setdefault(name, value[:MAX_VALUE_LENGTH])
+    return {name: found[name] for name in sorted(found)[:MAX_ATTRIBUTES] if name and found[name]}
+
+
+def _shown(value: Scalar) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text[:MAX_VALUE_LENGTH]
+
+
+def _status(span: Span) -> str:
+    error = str(next((span.attributes[n] for n in ERROR_TYPE if n in span.attributes), ""))
+    failed = span.status == ERROR or "error.type" in span.attributes
+    if not failed:
+        return "ok"
+    if status := _STATUS_BY_CODE.get(error):
+        return status
+    if re.fullmatch("5[0-9]{2}", error):
+        return "server_error"
+    if re.fullmatch("4[0-9]{2}", error):
+        return "bad_request"
+    word = re.sub("[^a-z]", "", error[:MAX_VALUE_LENGTH].rpartition(".")[2].lower())
+    return next((status for part, status in _STATUS_BY_WORD.items() if part in word), "error")
+
+
+def _text(attributes: Mapping[str, Scalar], names: Iterable[str]) -> str:
+    """Return the first of some attributes that is a string and not empty."""
+    for name in names:
+        value = attributes.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return ""
