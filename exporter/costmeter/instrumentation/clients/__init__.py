@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CLIENTS: Final = {
+    "botocore": "costmeter.instrumentation.clients.botocore",
     "openai": "costmeter.instrumentation.clients.openai",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
 }

@@ -1,0 +1,162 @@
+"""Meters Amazon Bedrock as boto3 and botocore call it: ``converse``, ``invoke_model``, streams.
+
+The seam is the one method that every call of every client passes exactly once, around botocore's
+own retries: ``BaseClient._make_api_call``. Its public events (``before-call``, ``after-call``)
+would do for clients that are made later only: each session and each client has its own, and none
+tells of a call whose parameters or credentials were refused. Calls of other services and other
+operations pass through after one look-up of a name.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients.bedrock_answer import Tap, tapped_body, tapped_stream
+from costmeter.instrumentation.clients.bedrock_outcome import failure_status
+from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
+from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.on_import import OnImport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from costmeter.instrumentation.clients import Patch, Settings
+
+_CLIENT: Final = "botocore.client"
+_METHOD: Final = "_make_api_call"
+_OPERATIONS: Final = frozenset(
+    {"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"}
+)
+_SERVICE: Final = "bedrock-runtime"
+
+
+class Seam:
+    """The patched ``_make_api_call``; off again it is the very method it was."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Find botocore's classes.
+
+        Raises:
+            LookupError, AttributeError: they are not made as they were.
+        """
+        self._client: Any = sys.modules[_CLIENT].BaseClient
+        original = vars(self._client)[_METHOD]
+        try:
+            inspect.signature(original).bind(None, operation_name="", api_params={})
+        except TypeError as error:
+            raise LookupError(f"BaseClient.{_METHOD}: {error}") from error
+        stream = sys.modules["botocore.eventstream"].EventStream
+        body = sys.modules["botocore.response"].StreamingBody
+        self._tapped = {stream: tapped_stream(stream), body: tapped_body(body)}
+        self._settings: Settings | None = settings
+        self._original = original
+        self._metered = self._around(original)
+
+    def put(self) -> None:
+        """Start metering."""
+        setattr(self._client, _METHOD, self._metered)
+
+    def take(self) -> None:
+        """Stop metering; where another library has wrapped us since, pass calls on unmetered."""
+        self._settings = None
+        if vars(self._client).get(_METHOD) is self._metered:
+            setattr(self._client, _METHOD, self._original)
+
+    def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
+            if operation_name not in _OPERATIONS:
+                return original(client, operation_name, api_params)
+            call = boundary.attempt(self._start, client, operation_name, api_params, default=None)
+            if call is None:
+                return original(client, operation_name, api_params)
+            try:
+                response = original(client, operation_name, api_params)
+            except BaseException as error:
+                call.end(boundary.attempt(failure_status, error, default="error"))
+                raise
+            if not boundary.attempt(self._follow, call, response, default=False):
+                call.end("ok")
+            return response
+
+        return _make_api_call
+
+    def _start(self, client: Any, operation_name: str, given: Mapping[str, Any]) -> Call | None:
+        settings = self._settings
+        if settings is None or client.meta.service_model.service_name != _SERVICE:
+            return None
+        model = given.get("modelId")
+        name = model_name(model) if isinstance(model, str) else ""
+        return Call(
+            operation=_operation(operation_name, name, given.get("body")),
+            provider=settings.providers.at(client.meta.endpoint_url, "aws.bedrock"),
+            model=name,
+        )
+
+    def _follow(self, call: Call, response: Mapping[str, Any]) -> bool:
+        """End the call, or let it end with the answer that is still to be read."""
+        tally = Tally()
+        tally.response(response)
+        answer = response.get("stream", response.get("body"))
+        if answer is None:
+            call.end("ok", tally.reading)
+        elif (tapped := self._tapped.get(type(answer))) is not None:
+            length = response["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length")
+            Tap(answer, tapped, tally, call, int(length) if length else None)
+        else:
+            boundary.note(f"bedrock: usage is not read from an answer of {type(answer)}")
+            call.end("ok", tally.reading)
+        return True
+
+
+class Later:
+    """A seam to be put in once ``botocore.client`` is imported, of which botocore imports nothing.
+
+    It is not imported for our sake: much slower than ``botocore.exceptions``, and not needed by all
+    that need those.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings of the seam."""
+        self._settings = settings
+        self._on_import = OnImport()
+        self._seam: Seam | None = None
+
+    def put(self) -> None:
+        """Wait for the import."""
+        self._on_import.wait(_CLIENT, lambda _: boundary.attempt(self._put, default=None))
+
+    def take(self) -> None:
+        """Wait no longer, or stop metering."""
+        self._on_import.forget(_CLIENT)
+        if self._seam is not None:
+            self._seam.take()
+
+    def _put(self) -> None:
+        seam = Seam(self._settings)
+        seam.put()
+        self._seam = seam
+
+
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:  # noqa: ARG001, any SDK's
+    """Return the seam that meters the SDK.
+
+    Raises:
+        LookupError, AttributeError: the SDK is not made as it was.
+    """
+    return [Seam(settings) if _CLIENT in sys.modules else Later(settings)]
+
+
+def _operation(operation_name: str, model: str, body: object) -> str:
+    """Return OpenTelemetry's name of what is asked for; a body of ``InvokeModel`` may be any."""
+    if "embed" in model:
+        return "embeddings"
+    if operation_name.startswith("Invoke") and isinstance(body, bytes | bytearray | str):
+        messages = '"messages"' if isinstance(body, str) else b'"messages"'
+        return "chat" if messages in body else "text_completion"  # type: ignore[operator]
+    return "chat"
