@@ -90,6 +90,13 @@ def test_a_stop_reads_the_journal_to_its_end(tmp_path: Path) -> None:
     exporter.stop()  # once more does no harm
 
 
+def test_a_stop_that_comes_at_once_reads_the_journal_all_the_same(tmp_path: Path) -> None:
+    exporter = costmeter.start_exporter(0)
+    spend()
+    exporter.stop()
+    assert spent(tmp_path) == COST
+
+
 def test_a_stop_may_stay_for_the_last_scrape(tmp_path: Path) -> None:
     exporter = costmeter.start_exporter(0)
     assert exporter.wait(30)

@@ -157,7 +157,7 @@ class Engine:
     # -- the engine's thread -------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while True:  # once at least: a stop that comes early wants the journal read as well
             try:
                 self._hold_the_ledger()
             except LedgerError as error:
@@ -169,7 +169,8 @@ class Engine:
                 self._tell(str(error))
             except Exception as error:  # noqa: BLE001 - the application must not break because of us
                 self._tell(f"{type(error).__name__}: {error}")
-            self._stopped.wait(RETRY_SECONDS)
+            if self._stopped.wait(RETRY_SECONDS):
+                return
 
     def _hold_the_ledger(self) -> None:
         """Run a pipeline until a stop.

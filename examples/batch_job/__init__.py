@@ -1,0 +1,1 @@
+"""A job that lives for two seconds, and whose every cent arrives."""
