@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CLIENTS: Final = {
     "botocore": "costmeter.instrumentation.clients.botocore",
+    "anthropic": "costmeter.instrumentation.clients.anthropic",
     "openai": "costmeter.instrumentation.clients.openai",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
 }

@@ -17,17 +17,27 @@ if TYPE_CHECKING:
 class Call:
     """A call under way. It is recorded exactly once, whoever sees its end first.
 
+    Where other models took part, each of them has an event beside it that is no call of its own.
+
     Whom it is for is settled when it starts: a stream may well be read to its end where that
     context is gone, as in a web framework that sends it on.
     """
 
-    __slots__ = ("_attributes", "_ended", "_started_ns", "model", "operation", "provider")
+    __slots__ = ("_attributes", "_ended", "_started_ns", "exact", "model", "operation", "provider")
 
-    def __init__(self, *, operation: str, provider: str, model: str) -> None:
-        """Start the clock. ``model`` is the one asked for, where no other answers."""
+    def __init__(self, *, operation: str, provider: str, model: str, exact: bool = False) -> None:
+        """Start the clock.
+
+        Args:
+            operation: OpenTelemetry's ``gen_ai.operation.name``.
+            provider: OpenTelemetry's ``gen_ai.provider.name``.
+            model: the model asked for, which counts where the answer names none.
+            exact: whether it counts in any case, because it tells more than the answer's name.
+        """
         self.operation = operation
         self.provider = provider
         self.model = model
+        self.exact = exact
         self._attributes = context.current()
         self._ended = False
         self._started_ns = time.monotonic_ns()
@@ -47,12 +57,13 @@ class Call:
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
         for odd in reading.odd:
             boundary.note(f"{self.provider} answered with {odd}")
+        model = self.model if self.exact else reading.model or self.model
         record.write(
             UsageEvent(
                 time_ns=time.time_ns(),
                 operation=self.operation,
                 provider=clipped(self.provider, MAX_NAME_LENGTH),
-                model=clipped(reading.model or self.model, MAX_VALUE_LENGTH),
+                model=clipped(model, MAX_VALUE_LENGTH),
                 attributes=self._attributes,
                 usage=reading.usage or {},
                 duration_ns=min(duration_ns, MAX_DURATION_NS),
@@ -60,3 +71,16 @@ class Call:
                 service_tier=clipped(reading.service_tier, MAX_NAME_LENGTH),
             )
         )
+        for other in reading.others:
+            record.write(
+                UsageEvent(
+                    time_ns=time.time_ns(),
+                    operation=self.operation,
+                    provider=clipped(self.provider, MAX_NAME_LENGTH),
+                    model=clipped(other.model, MAX_VALUE_LENGTH),
+                    attributes=self._attributes,
+                    usage=other.usage,
+                    calls=0,
+                    requests=0,
+                )
+            )

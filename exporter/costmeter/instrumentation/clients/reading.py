@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import Final, NamedTuple, Protocol
 
 
+class Share(NamedTuple):
+    """What another model used in the same call, at its own prices.
+
+    Attributes:
+        model: the other model.
+        usage: whole numbers by :data:`costmeter.usage.USAGE_KEYS`, zeros left out.
+    """
+
+    model: str
+    usage: dict[str, int]
+
+
 class Reading(NamedTuple):
     """What a response body or a stream tells.
 
@@ -15,6 +27,7 @@ class Reading(NamedTuple):
         service_tier: the tier that served, or empty for the base tier.
         status: ``ok``, or the kind of error that the body itself tells of.
         odd: what could not be read as it stands, in words.
+        others: what other models used that took part; ``usage`` does not include it.
     """
 
     usage: dict[str, int] | None = None
@@ -22,6 +35,7 @@ class Reading(NamedTuple):
     service_tier: str = ""
     status: str = "ok"
     odd: tuple[str, ...] = ()
+    others: tuple[Share, ...] = ()
 
 
 NOTHING: Final = Reading()
