@@ -10,6 +10,7 @@ from costmeter.cli.check import check
 from costmeter.cli.estimate import estimate
 from costmeter.cli.pricing import pricing
 from costmeter.cli.reprice import reprice
+from costmeter.cli.run import run
 from costmeter.cli.serve import serve
 from costmeter.cli.spend import spend
 from costmeter.errors import CostmeterError
@@ -23,6 +24,8 @@ app = typer.Typer(
 )
 for command in (serve, check, pricing, estimate, spend, reprice):
     app.command()(command)
+# What follows the command is its own, options too.
+app.command(context_settings={"allow_interspersed_args": False})(run)
 
 
 def main() -> None:

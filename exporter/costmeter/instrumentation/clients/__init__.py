@@ -21,6 +21,7 @@ CLIENTS: Final = {
     "anthropic": "costmeter.instrumentation.clients.anthropic",
     "openai": "costmeter.instrumentation.clients.openai",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
+    "celery": "costmeter.instrumentation.clients.celery",
 }
 """Import names of SDKs, and the modules that meter them."""
 
