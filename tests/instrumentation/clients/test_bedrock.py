@@ -22,6 +22,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 import costmeter
+from costmeter.instrumentation.clients.bedrock_usage import Tally
 from tests.instrumentation.clients.conftest import Recorded
 from tests.standins.bedrock import (
     Bedrock,
@@ -513,6 +514,47 @@ def test_a_botocore_made_otherwise_is_left_alone(
     costmeter.uninstrument("botocore")
     assert vars(botocore.client.BaseClient)["_make_api_call"] is _make_api_call
     assert "does not meter botocore" in caplog.text
+
+
+def test_an_error_of_ours_keeps_nothing_from_the_caller(
+    runtime: Any, bedrock: Bedrock, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise ValueError("ours")
+
+    monkeypatch.setattr(Tally, "event", fail)
+    monkeypatch.setattr(Tally, "body", fail)
+    conversing(bedrock)
+    stream = runtime.converse_stream(modelId=MODEL, messages=MESSAGES)["stream"]
+    assert len(list(stream)) == 6
+    bedrock.answers.clear()
+    bedrock.answer(body_of("claude.json"))
+    body = runtime.invoke_model(modelId=MODEL, body=CHAT)["body"]
+    assert json.load(body)["type"] == "message"
+    assert [(event.usage, event.status) for event in recorded()] == [({}, "incomplete"), ({}, "ok")]
+    monkeypatch.setattr(Tally, "response", fail)
+    bedrock.answers.clear()
+    bedrock.answer(body_of("converse.json"))
+    assert runtime.converse(modelId=MODEL, messages=MESSAGES)["stopReason"] == "end_turn"
+    assert [(event.usage, event.status) for event in recorded()] == [({}, "ok")]
+
+
+def test_what_is_taken_back_before_the_import_is_not_metered_after_it() -> None:
+    program = """
+import sys
+import botocore
+import costmeter
+finders = list(sys.meta_path)
+costmeter.instrument("botocore")
+costmeter.uninstrument("botocore")
+print(sys.meta_path == finders)
+import botocore.client
+print(botocore.client.BaseClient._make_api_call.__code__.co_filename.endswith("/context.py"))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout.split(), ran.stderr) == (["True", "True"], "")
 
 
 @pytest.mark.parametrize("before", ["", "import botocore", "import boto3"])

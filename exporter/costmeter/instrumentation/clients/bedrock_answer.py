@@ -58,7 +58,7 @@ class Tap:
         if self._tally.complete:
             self.end(stream, "ok")
 
-    def chunk(self, body: Any, chunk: bytes, *, last: bool) -> None:
+    def chunk(self, body: Any, chunk: bytes, last: bool) -> None:
         """Take in a piece of a body, and end the call with the last."""
         if len(self._body) <= MAX_BODY_BYTES:
             self._body += chunk
@@ -117,8 +117,8 @@ def tapped_body(base: Any) -> type:
                 _end(body, boundary.attempt(broken_off_status, error, default="error"))
                 raise
             if (tap := _tap_of(body)) is not None:
-                chunk, last = seen(result, (*args, *named.values()))
-                tap.chunk(body, chunk, last=last)
+                asked = (*args, *named.values())
+                boundary.attempt(lambda: tap.chunk(body, *seen(result, asked)), default=None)
             return result
 
         return method
@@ -159,7 +159,7 @@ def _of_read(chunk: bytes, asked: tuple[Any, ...]) -> tuple[bytes, bool]:
 
 
 def _of_readinto(count: int, asked: tuple[Any, ...]) -> tuple[bytes, bool]:
-    buffer = memoryview(asked[0])
+    buffer = memoryview(asked[0]).cast("B")
     return bytes(buffer[:count]), not count and len(buffer) > 0
 
 
