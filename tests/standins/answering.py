@@ -54,7 +54,7 @@ class Answering:
         fault = request.headers.get("x-standin-fault", "")
         if fault.startswith("once") and fault not in self._tried:
             self._tried.add(fault)
-            return JSONResponse({"message": "try again"}, 503, headers={"retry-after": "0"})
+            return JSONResponse({"message": "try again"}, 503, headers={"retry-after-ms": "1"})
         if fault.isdigit():
             return JSONResponse({"message": "as asked", "detail": []}, int(fault))
         if fault == "hang":

@@ -20,6 +20,7 @@ CLIENTS: Final = {
     "botocore": "costmeter.instrumentation.clients.botocore",
     "anthropic": "costmeter.instrumentation.clients.anthropic",
     "openai": "costmeter.instrumentation.clients.openai",
+    "cohere.client": "costmeter.instrumentation.clients.cohere",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
     "celery": "costmeter.instrumentation.clients.celery",
 }

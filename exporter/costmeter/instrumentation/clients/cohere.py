@@ -1,0 +1,99 @@
+"""Meters Cohere's SDK: chats, embeddings and reranking, of both versions of its API.
+
+The seam is ``request`` and ``stream`` of the SDK's own HTTP clients, which every call passes.
+``request`` calls itself to try again: that is one call.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from costmeter.instrumentation.clients import cohere_usage
+from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.fields import fields_of, text_of
+from costmeter.instrumentation.clients.http_seam import Seam
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients.reading import Reading, Watcher
+
+OPERATIONS: Final = {
+    "v1/chat": "chat",
+    "v2/chat": "chat",
+    "v1/embed": "embeddings",
+    "v2/embed": "embeddings",
+    "v1/rerank": "rerank",
+    "v2/rerank": "rerank",
+}
+"""OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; others are not metered.
+
+OpenTelemetry has no name for reranking.
+
+Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
+"""
+
+
+class Cohere:
+    """The dialect of Cohere's SDK."""
+
+    parameters: tuple[str, ...] = (
+        "path",
+        "method",
+        "base_url",
+        "json",
+        "request_options",
+        "retries",
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings."""
+        self._settings = settings
+
+    def start(self, client: Any, given: Mapping[str, Any]) -> Call | None:
+        """Return the call that is about to be made; None where it is not metered."""
+        operation = OPERATIONS.get(given.get("path", ""))
+        if operation is None or given["method"] != "POST" or given.get("retries"):
+            return None
+        options = fields_of(given.get("request_options")) or {}
+        extra = fields_of(options.get("additional_body_parameters")) or {}
+        asked = fields_of(given.get("json")) or {}
+        return Call(
+            operation=operation,
+            provider=self.provider(client.get_base_url(given.get("base_url"))),
+            model=text_of(extra.get("model", asked.get("model"))),
+        )
+
+    def provider(self, url: str) -> str:
+        """Return the provider at a URL."""
+        return self._settings.providers.at(url)
+
+    def read(self, body: bytes) -> Reading:
+        """Return what the body of a response tells."""
+        return cohere_usage.read(body)
+
+    def watcher(self) -> Watcher:
+        """Return a watcher of a stream of either version."""
+        return cohere_usage.StreamWatcher()
+
+
+def meter(module: ModuleType, settings: Settings) -> list[Seam]:
+    """Return the seams that meter the SDK.
+
+    The package itself imports nothing before it is needed, so the module to wait for is that of the
+    clients; it has imported the one with the HTTP clients.
+
+    Raises:
+        LookupError, AttributeError: the SDK is not made as it was.
+    """
+    package = module.__name__.partition(".")[0]
+    http = sys.modules[f"{package}.core.http_client"]
+    dialect = Cohere(settings)
+    return [
+        Seam(client, name, dialect)
+        for client in (http.HttpClient, http.AsyncHttpClient)
+        for name in ("request", "stream")
+    ]

@@ -1,0 +1,126 @@
+"""Reads usage out of Cohere's response bodies and streams.
+
+``billed_units`` are what is charged; ``tokens`` beside them also count those that Cohere adds by
+itself and does not charge for. Version 2 of the API tells both in ``usage`` of a chat and in
+``meta`` of anything else, version 1 always in ``meta``. No answer names the model.
+
+Sources: https://docs.cohere.com/v2/docs/how-does-cohere-pricing-work,
+https://docs.cohere.com/reference/chat and https://docs.cohere.com/reference/embed
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.lines import LineWatcher
+from costmeter.instrumentation.clients.reading import NOTHING, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STATUS: Final = {"ERROR": "server_error", "TIMEOUT": "timeout", "USER_CANCEL": "cancelled"}
+"""Outcomes by ``finish_reason``; with any other, an answer was delivered and is paid for."""
+
+_NO_TOKENS: Final = ("search_units", "classifications", "images", "pages")
+"""Billed units that are no tokens, and have no key in :data:`costmeter.usage.USAGE_KEYS`."""
+
+
+class _Body(msgspec.Struct):
+    """The fields of a body that matter here: answers and embeddings are large, and passed over."""
+
+    usage: Any = None
+    meta: Any = None
+    finish_reason: Any = None
+
+
+class _Event(msgspec.Struct):
+    """The fields of an event that matter here: two of version 2, three of version 1."""
+
+    type: Any = None
+    delta: _Body | None = None
+    event_type: Any = None
+    response: _Body | None = None
+    finish_reason: Any = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+def read(body: bytes) -> Reading:
+    """Return what a response body tells of usage and outcome."""
+    try:
+        return _read(_decode(body))
+    except msgspec.DecodeError:
+        return Reading(odd=("a body that is no JSON object",))
+
+
+class StreamWatcher(LineWatcher):
+    """Watches a stream, server-sent events or a JSON document a line: its last event tells all."""
+
+    def __init__(self) -> None:
+        """Watch a stream from its first byte."""
+        super().__init__()
+        self._reading = NOTHING
+
+    def line(self, line: bytes) -> None:
+        """Take a line in: nearly every one is a piece of text, and not parsed."""
+        if b'"message-end"' not in line and b'"stream-end"' not in line:
+            return
+        event = _decode_event(line.removeprefix(b"data:"))
+        if event.type == "message-end":
+            last = event.delta
+        elif event.event_type == "stream-end":
+            last = event.response or _Body()
+            last.finish_reason = event.finish_reason
+        else:
+            return  # a piece of text that reads like it
+        self.complete = True
+        self._reading = NOTHING if last is None else _read(last)
+
+    def reading(self) -> Reading:
+        """Return what was read; nothing before the last event."""
+        return self._reading
+
+
+def _read(body: _Body) -> Reading:
+    odd: list[str] = []
+    reported = fields_of(body.usage) or fields_of(body.meta)
+    return Reading(
+        usage=_usage(reported, odd) if reported else None,
+        status=_STATUS.get(text_of(body.finish_reason), "ok"),
+        odd=tuple(odd),
+    )
+
+
+def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
+    units = fields_of(reported.get("billed_units"))
+    if units is None:
+        units = fields_of(reported.get("tokens"))
+    if units is None:
+        return None
+
+    def count(name: str) -> int:
+        return count_of(name, units.get(name), odd)
+
+    image = count("image_tokens")
+    # Embeddings of text and images are reported by either kind, by their sum, or by all of these.
+    whole = max(count("input_tokens"), count("text_tokens") + image)
+    cached = count_of("cached_tokens", reported.get("cached_tokens"), odd)
+    usage = {
+        "input_tokens": whole,
+        "cache_read_tokens": min(cached, whole),
+        "input_image_tokens": image,
+        "output_tokens": count("output_tokens"),
+    }
+    usage = {key: number for key, number in usage.items() if number}
+    if usage:
+        odd.extend(
+            f"{name}, which are billed beside the tokens and are not metered"
+            for name in _NO_TOKENS
+            if units.get(name) and not (name == "images" and image)
+        )
+    return usage
