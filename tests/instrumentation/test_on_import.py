@@ -53,6 +53,24 @@ def test_the_module_is_loaded_as_without_us(sdk: str) -> None:
     assert (importlib.resources.files(sdk) / "data.txt").read_text() == "data"
 
 
+def test_a_module_of_a_namespace_package_is_waited_for_by_its_full_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made_up_vendor/sdk").mkdir(parents=True)
+    (tmp_path / "made_up_vendor/sdk/__init__.py").write_text("from made_up_vendor.sdk import inner")
+    (tmp_path / "made_up_vendor/sdk/inner.py").write_text("ready = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    on_import, imported = OnImport(), list[ModuleType]()
+    on_import.wait("made_up_vendor.sdk", imported.append)
+    importlib.import_module("made_up_vendor")
+    assert imported == []
+    module = importlib.import_module("made_up_vendor.sdk")
+    assert imported == [module]
+    assert module.inner.ready
+    for name in [name for name in sys.modules if name.startswith("made_up_vendor")]:
+        del sys.modules[name]
+
+
 def test_nothing_is_done_for_what_is_waited_for_no_longer(sdk: str) -> None:
     on_import, imported = OnImport(), list[ModuleType]()
     on_import.wait(sdk, imported.append)

@@ -26,7 +26,7 @@ class OnImport(MetaPathFinder):
         self.waiting: dict[str, Callable[[ModuleType], None]] = {}
 
     def wait(self, name: str, then: Callable[[ModuleType], None]) -> None:
-        """Call ``then`` with a top-level module once it is imported; it must not raise."""
+        """Call ``then`` with a module once it is imported, by its full name; it must not raise."""
         self.waiting[name] = then
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CLIENTS: Final = {
     "botocore": "costmeter.instrumentation.clients.botocore",
     "anthropic": "costmeter.instrumentation.clients.anthropic",
+    "google.genai": "costmeter.instrumentation.clients.google_genai",
     "openai": "costmeter.instrumentation.clients.openai",
     "cohere.client": "costmeter.instrumentation.clients.cohere",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",

@@ -1,0 +1,207 @@
+"""Reads usage out of the answers of Google's Gemini API and of Vertex AI.
+
+Sources: https://ai.google.dev/api/generate-content#UsageMetadata,
+https://ai.google.dev/api/embeddings and
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIER_HEADER: Final = "x-gemini-service-tier"
+"""The header of the Gemini API that tells which tier served: priority may become standard.
+
+Source: https://ai.google.dev/gemini-api/docs/priority-inference
+"""
+
+_BASE_TIERS: Final = frozenset({"", "standard", "unspecified", "traffic_type_unspecified"})
+
+_INPUT: Final = {
+    "AUDIO": "input_audio_tokens",
+    "IMAGE": "input_image_tokens",
+    "DOCUMENT": "input_image_tokens",  # pages are tokenised as images are
+}
+_CACHED: Final = {"AUDIO": "cache_audio_read_tokens"}
+_OUTPUT: Final = {"AUDIO": "output_audio_tokens", "IMAGE": "output_image_tokens"}
+_DETAILS: Final = {
+    "promptTokensDetails": ("input_tokens", _INPUT),
+    "promptTokenDetails": ("input_tokens", _INPUT),  # of embeddings
+    "toolUsePromptTokensDetails": ("input_tokens", _INPUT),
+    "cacheTokensDetails": ("cache_read_tokens", _CACHED),
+    "candidatesTokensDetails": ("output_tokens", _OUTPUT),
+}
+"""Which whole the tokens by modality are parts of, and the keys of the parts."""
+
+_PER_PROMPT: Final = re.compile(r"gemini-(?:[a-z]+-)*[12](?:\.\d+)?(?:-|$)")
+"""Models whose searches are billed once for a prompt, however many there were.
+
+Source: https://ai.google.dev/gemini-api/docs/google-search#pricing
+"""
+
+
+class _Body(msgspec.Struct, rename="camel"):
+    """The fields of an answer that matter here; its words, pictures and vectors are passed over."""
+
+    model_version: Any = None
+    usage_metadata: Any = None
+    prompt_feedback: Any = None
+    candidates: msgspec.Raw = msgspec.Raw(b"null")
+    predictions: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    finish_reason: Any = None
+    grounding_metadata: Any = None
+
+
+class _Vector(msgspec.Struct):
+    statistics: Any = None
+
+
+class _Prediction(msgspec.Struct):
+    embeddings: _Vector | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_decode_candidates = msgspec.json.Decoder(list[_Candidate] | None).decode
+_decode_predictions = msgspec.json.Decoder(list[_Prediction] | None).decode
+
+
+class Answer:
+    """What the chunks of an answer tell, one after the other; an answer at once is one chunk.
+
+    Usage counts up from chunk to chunk, so the last one that tells any holds.
+    Source: https://github.com/googleapis/python-genai/issues/1204
+
+    Attributes:
+        complete: whether a candidate told that it has come to its end, or the prompt was blocked.
+    """
+
+    def __init__(self, model: str) -> None:
+        """Begin with nothing; ``model`` is the one asked for."""
+        self.complete = False
+        self._asked = model
+        self._model = ""
+        self._tier = ""
+        self._reported: Mapping[str, Any] | None = None
+        self._embedded: list[object] = []
+        self._queries: set[str] = set()
+        self._odd: list[str] = []
+
+    def take(self, body: str | bytes, headers: Mapping[str, str] | None) -> Answer:
+        """Take a chunk in, and return this answer; never raises for what a body holds."""
+        try:
+            chunk = _decode(body)
+        except msgspec.DecodeError:
+            self._odd.append("a body that is no JSON object")
+            return self
+        self._model = text_of(chunk.model_version) or self._model
+        self._tier = text_of((headers or {}).get(TIER_HEADER)) or self._tier
+        self._see_usage(chunk.usage_metadata)
+        if text_of((fields_of(chunk.prompt_feedback) or {}).get("blockReason")):
+            self.complete = True
+        self._see_candidates(chunk.candidates)
+        self._see_predictions(chunk.predictions)
+        return self
+
+    def reading(self) -> Reading:
+        """Return what was told so far."""
+        odd = list(self._odd)
+        return Reading(
+            usage=self._usage(odd),
+            model=self._model,
+            service_tier=_tier(self._tier, self._reported or {}),
+            odd=tuple(odd),
+        )
+
+    def _see_usage(self, reported: object) -> None:
+        if reported is None:
+            return
+        if (fields := fields_of(reported)) is None:
+            self._odd.append(f"usageMetadata of type {type(reported).__name__}")
+        elif self._reported is None or fields.get("totalTokenCount") != 0:
+            self._reported = fields
+
+    def _see_candidates(self, candidates: msgspec.Raw) -> None:
+        try:
+            seen = _decode_candidates(candidates) or []
+        except msgspec.DecodeError:
+            self._odd.append("candidates that are no list of objects")
+            return
+        for candidate in seen:
+            self.complete |= bool(text_of(candidate.finish_reason))
+            queries = (fields_of(candidate.grounding_metadata) or {}).get("webSearchQueries")
+            if isinstance(queries, list):
+                self._queries.update(filter(None, map(text_of, queries)))
+
+    def _see_predictions(self, predictions: msgspec.Raw) -> None:
+        try:
+            seen = _decode_predictions(predictions) or []
+        except msgspec.DecodeError:
+            return  # of a model that does not embed
+        for prediction in seen:
+            if prediction.embeddings is not None:
+                told = fields_of(prediction.embeddings.statistics) or {}
+                self._embedded.append(told.get("token_count", told.get("tokenCount")))
+
+    def _usage(self, odd: list[str]) -> dict[str, int] | None:
+        if self._reported is not None:
+            usage = _usage(self._reported, odd)
+        elif any(tokens is not None for tokens in self._embedded):
+            tokens = sum(count_of("token_count", tokens, odd) for tokens in self._embedded)
+            usage = {"input_tokens": tokens} if tokens else {}
+        else:
+            return None
+        if searches := self._searches():
+            usage["web_searches"] = searches
+        return usage
+
+    def _searches(self) -> int:
+        """Return the billed web searches: those that differ, or one where a prompt is billed."""
+        if _PER_PROMPT.match(self._model or self._asked):
+            return min(len(self._queries), 1)
+        return len(self._queries)
+
+
+def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
+    def told(name: str) -> int:
+        return count_of(name, reported.get(name), odd)
+
+    thoughts = told("thoughtsTokenCount")  # beside the candidates; the prompt includes the cached
+    counts = {
+        "input_tokens": told("promptTokenCount") + told("toolUsePromptTokenCount"),
+        "cache_read_tokens": told("cachedContentTokenCount"),
+        "output_tokens": told("candidatesTokenCount") + thoughts,
+        "reasoning_tokens": thoughts,
+    }
+    if counts["cache_read_tokens"] > counts["input_tokens"]:
+        odd.append(f"{counts['cache_read_tokens']} cached tokens, more than the prompt has")
+        counts["cache_read_tokens"] = counts["input_tokens"]
+    parts: dict[str, int] = {}
+    for name, (whole, keys) in _DETAILS.items():
+        details = reported.get(name)
+        for detail in details if isinstance(details, list) else ():
+            fields = fields_of(detail) or {}
+            if key := keys.get(text_of(fields.get("modality")).upper()):
+                tokens = parts.get(key, 0) + count_of(name, fields.get("tokenCount"), odd)
+                parts[key] = min(tokens, counts[whole])
+    return {key: count for key, count in (counts | parts).items() if count}
+
+
+def _tier(served: str, reported: Mapping[str, Any]) -> str:
+    """Return the tier: Gemini's from a header or the usage, Vertex AI's from the traffic's type."""
+    tier = (served or text_of(reported.get("serviceTier"))).lower().removeprefix("service_tier_")
+    if not tier:
+        traffic = text_of(reported.get("trafficType")).lower()
+        tier = traffic.removeprefix("on_demand").removeprefix("_")
+    return "" if tier in _BASE_TIERS else tier
