@@ -160,6 +160,8 @@ def test_what_is_no_count_is_named_and_left_out(count: Any) -> None:
         {"usage": [], "ResponseMetadata": None, "serviceTier": 3, "trace": "no"},
         {"ResponseMetadata": {"HTTPHeaders": {"x-amzn-bedrock-input-token-count": "many"}}},
         {"usage": {"cacheDetails": None, "cache_creation": 3}},
+        {"usage": {"cacheDetails": [3, {"ttl": "1h"}]}},
+        {"usage": {"cacheDetails": 3}},
     ],
 )
 def test_a_response_of_another_shape_is_unknown(response: dict[str, Any]) -> None:
@@ -194,6 +196,7 @@ def test_a_body_that_is_no_json_is_none_of_ours() -> None:
             "arn:aws:bedrock:eu-west-1:123456789012:provisioned-model/a1b2c3d4e5f6",
             "provisioned-model/a1b2c3d4e5f6",
         ),
+        ("arn:aws:sagemaker:us-east-1:123456789012:endpoint/mine", "endpoint/mine"),
     ],
 )
 def test_a_model_has_the_name_that_prices_know_and_no_account(model_id: str, name: str) -> None:

@@ -61,7 +61,7 @@ _TELLING: Final = (b'"usage"', b"invocationMetrics", b"_token_count", b"TokenCou
 """What those pieces of a stream contain that tell of usage; the others are not parsed."""
 
 _RESOURCE: Final = re.compile(
-    r"arn:[^:]*:bedrock:[^:]*:[^:]*:(?:(?:foundation-model|inference-profile)/)?"
+    r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?:(?:foundation-model|inference-profile)/)?"
 )
 """The beginning of an ARN, up to the name of a model where it has one, or else to the resource."""
 
@@ -174,10 +174,9 @@ class Tally:
         usage["input_tokens"] = uncached + usage.get("cache_read_tokens", 0) + written
         if "cache_write_1h_tokens" in usage:
             usage["cache_write_1h_tokens"] = min(usage["cache_write_1h_tokens"], written)
-        known = self._counts or self._inclusive
-        usage |= self._inclusive
+        known = {key: count for key, count in usage.items() if count} if self._counts else None
         return Reading(
-            usage={key: count for key, count in usage.items() if count} if known else None,
+            usage=self._inclusive or known,
             model=self._model,
             service_tier="" if self._tier == _BASE_TIER else self._tier,
             odd=tuple(self._odd),
@@ -191,12 +190,12 @@ class Tally:
             self._odd += reading.odd
             return
         self._add(usage)
-        for detail in usage.get("cacheDetails") or ():
-            if _fields(detail).get("ttl") == "1h":
+        written = _fields(usage.get("cache_creation")).get("ephemeral_1h_input_tokens")
+        self._put("cache_write_1h_tokens", "ephemeral_1h_input_tokens", written)
+        details = usage.get("cacheDetails")
+        for detail in map(_fields, details if isinstance(details, list) else ()):
+            if detail.get("ttl") == "1h":
                 self._put("cache_write_1h_tokens", "cacheDetails", detail.get("inputTokens"))
-        written = _fields(usage.get("cache_creation"))
-        name = "ephemeral_1h_input_tokens"
-        self._put("cache_write_1h_tokens", name, written.get(name))
 
     def _add_lists(self, body: _Body) -> None:
         """Add what bodies of Titan tell item by item, and count pictures."""
