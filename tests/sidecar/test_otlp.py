@@ -26,7 +26,8 @@ from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import IntakeConfig, load
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.otlp_decode import from_json, from_protobuf
-from costmeter.sidecar.otlp_usage import meter, wanted
+from costmeter.sidecar.otlp_names import wanted
+from costmeter.sidecar.otlp_usage import meter
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.web import WebConfig
 from tests.sidecar.server import FakePipeline, client_of, serving

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from costmeter.sidecar import otlp_decode
 from costmeter.sidecar.otlp_decode import (
     ERROR,
     SERVER,
@@ -131,7 +133,7 @@ def test_what_is_no_protobuf_export_is_refused(body: bytes) -> None:
 def test_what_protobuf_nests_without_end_is_refused() -> None:
     value = b""
     for _ in range(2000):
-        value = b"\x2a" + _varint(len(value) + 0) + value  # AnyValue.array_value
+        value = b"\x2a" + _varint(len(value)) + value  # AnyValue.array_value
         value = b"\x0a" + _varint(len(value)) + value  # ArrayValue.values
     attribute_ = b"\x0a\x01k\x12" + _varint(len(value)) + value
     resource = b"\x0a" + _varint(len(attribute_)) + attribute_
@@ -140,6 +142,25 @@ def test_what_protobuf_nests_without_end_is_refused() -> None:
 
     with pytest.raises(InvalidExportError):
         list(from_protobuf(body, everything))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"resourceSpans": [{}, {}, {}]}',
+        b'{"resourceSpans": [{"scopeSpans": [{}, {}]}]}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]}',
+    ],
+)
+def test_an_export_of_too_many_parts_is_refused(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp_decode, "MAX_PARTS", 2)
+    with pytest.raises(InvalidExportError, match="more than 2 resources, scopes and spans"):
+        list(from_json(body, everything))
+    binary = json_format.Parse(body, ExportTraceServiceRequest()).SerializeToString()
+    with pytest.raises(InvalidExportError, match="more than 2 resources, scopes and spans"):
+        list(from_protobuf(binary, everything))
 
 
 def _varint(number: int) -> bytes:

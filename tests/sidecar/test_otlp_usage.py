@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmeter.sidecar.otlp_decode import ERROR, SERVER, Span, from_json, from_protobuf
-from costmeter.sidecar.otlp_usage import USAGE, meter, wanted
+from costmeter.sidecar.otlp_names import USAGE, wanted
+from costmeter.sidecar.otlp_usage import meter
 from costmeter.usage import RecordedUsage, UsageEvent
 
 RECORDED = Path(__file__).parents[1] / "responses" / "otlp"
@@ -311,6 +312,11 @@ def test_of_nested_calls_the_innermost_counts_in_any_order() -> None:
 
     assert counted([inner, between, outer]) == ["inner"]
     assert counted([outer, between, inner]) == ["inner"]
+
+
+def test_nor_does_what_stands_above_a_call_that_is_metered_in_its_process() -> None:
+    marked = span(2, 1, also={"costmeter.metered": True})
+    assert counted([marked, span(1)]) == []
 
 
 def test_calls_side_by_side_below_another_all_count() -> None:

@@ -5,6 +5,7 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,10 +13,14 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.sidecar.batch import InvalidBatchError
+from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.intake import Intake, RefusedError
 from costmeter.sidecar.otlp_decode import InvalidExportError, from_json, from_protobuf
-from costmeter.sidecar.otlp_usage import Metered, meter, wanted
+from costmeter.sidecar.otlp_names import wanted
+from costmeter.sidecar.otlp_usage import Metered, meter
+from costmeter.sidecar.view import PipelineView
 
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
@@ -33,6 +38,15 @@ class TracesEndpoint(Intake):
 
     media_types = (PROTOBUF, JSON)
 
+    def __init__(
+        self, pipeline: PipelineView, limits: IntakeConfig, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """Take traces for a pipeline, within limits."""
+        super().__init__(pipeline, limits, clock=clock)
+        # One export is decoded at a time: it takes a processor, and of empty messages up to sixty
+        # times the memory of its body.
+        self._decoding = asyncio.Lock()
+
     @property
     def max_body_bytes(self) -> int:
         """How large a body may be: spans may carry prompts and answers."""
@@ -41,7 +55,8 @@ class TracesEndpoint(Intake):
     async def take(self, body: bytes, media_type: str) -> Response:
         """Answer an export."""
         try:
-            metered = await run_in_threadpool(self._meter, body, media_type)
+            async with self._decoding:
+                metered = await run_in_threadpool(self._meter, body, media_type)
         except InvalidExportError as error:
             raise InvalidBatchError([str(error)]) from None
         if len(metered.events) > self._limits.max_events:

@@ -9,7 +9,7 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +27,10 @@ SERVER: Final = 2
 """Span kind of who answers a call, not of who makes it."""
 ERROR: Final = 2
 """Status code of a span that failed."""
+
+
+MAX_PARTS: Final = 100_000
+"""Resources, scopes and spans of an export: more than fit into a body unless they are empty."""
 
 
 class InvalidExportError(UsageError):
@@ -73,6 +77,7 @@ def from_protobuf(body: bytes, wanted: Wanted) -> Iterator[Span]:
         export = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         raise InvalidExportError("the body is no ExportTraceServiceRequest in protobuf") from None
+    _check_size(export.resource_spans)
     return (
         Span(
             span.trace_id.hex(),
@@ -100,6 +105,18 @@ def _of_protobuf(attributes: Iterable[KeyValue], wanted: Wanted) -> dict[str, Sc
             if kind in {"string_value", "bool_value", "int_value", "double_value"}:
                 found[attribute.key] = getattr(attribute.value, kind)
     return found
+
+
+def _check_size(groups: Sequence[Any]) -> None:
+    """Refuse an export, in either encoding, that is cheap to send and dear to look through."""
+    parts = len(groups)
+    if parts <= MAX_PARTS:
+        scopes = [group.scope_spans or () for group in groups]
+        parts += sum(map(len, scopes))
+        if parts <= MAX_PARTS:
+            parts += sum(len(scope.spans or ()) for group in scopes for scope in group)
+    if parts > MAX_PARTS:
+        raise InvalidExportError(f"more than {MAX_PARTS} resources, scopes and spans")
 
 
 Number = int | float | str | None
@@ -169,6 +186,7 @@ def from_json(body: bytes, wanted: Wanted) -> Iterator[Span]:
         raise InvalidExportError(f"the body is no export of traces in JSON: {error}") from None
     except UnicodeDecodeError:
         raise InvalidExportError("the body is no UTF-8") from None
+    _check_size(export.resource_spans or ())
     return _spans(export, wanted)
 
 

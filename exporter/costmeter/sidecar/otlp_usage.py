@@ -3,12 +3,6 @@
 A span counts where it is the caller's own record of one inference or embedding. Spans above it that
 tell the same call again (of an agent, a workflow, a framework's wrapper) do not: the innermost one
 counts.
-
-Sources: https://github.com/open-telemetry/semantic-conventions-genai (today's names),
-https://github.com/open-telemetry/semantic-conventions/blob/v1.36.0/docs/gen-ai/README.md (until
-2025), https://arize-ai.github.io/openinference/spec/ (OpenInference),
-https://www.traceloop.com/docs/openllmetry/contributing/semantic-conventions (OpenLLMetry),
-https://ai-sdk.dev/docs/ai-sdk-core/telemetry (AI SDK).
 """
 
 from __future__ import annotations
@@ -22,6 +16,23 @@ import msgspec
 
 from costmeter.pricing.service_tiers import tier_name
 from costmeter.sidecar.otlp_decode import ERROR, SERVER, Scalar, Span
+from costmeter.sidecar.otlp_names import (
+    ATTRIBUTES,
+    ERROR_TYPE,
+    METERED,
+    MODEL,
+    OPERATION,
+    OPERATIONS,
+    PREFIX,
+    PROVIDER,
+    PROVIDERS,
+    RESPONSE_ID,
+    SERVICE_TIER,
+    STATUS_BY_CODE,
+    STATUS_BY_WORD,
+    UNKNOWN_PROVIDER,
+    USAGE,
+)
 from costmeter.sidecar.view import Identified
 from costmeter.usage import (
     MAX_ATTRIBUTES,
@@ -33,176 +44,9 @@ from costmeter.usage import (
     UsageEvent,
 )
 
-PREFIX: Final = "costmeter."
-"""Attributes under this prefix say whom a call was for: ``costmeter.feature`` is ``feature``."""
-METERED: Final = ("costmeter.metered", "telemetry.costmeter")
-"""Marks of a span, or of all spans of a resource, whose calls are metered in the process itself."""
-OPERATION: Final = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
-PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-MODEL: Final = (
-    "gen_ai.response.model",
-    "llm.response.model_name",
-    "gen_ai.request.model",
-    "llm.model_name",
-    "llm.request.model_name",
-    "embedding.model_name",
-)
-RESPONSE_ID: Final = ("gen_ai.response.id",)
-SERVICE_TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
-ERROR_TYPE: Final = ("error.type", "http.response.status_code", "http.status_code")
-USAGE: Final = {
-    "input_tokens": (
-        "gen_ai.usage.input_tokens",
-        "gen_ai.usage.prompt_tokens",
-        "llm.usage.prompt_tokens",
-        "llm.token_count.prompt",
-    ),
-    "cache_read_tokens": (
-        "gen_ai.usage.cache_read.input_tokens",
-        "gen_ai.usage.cache_read_input_tokens",
-        "gen_ai.usage.input_tokens.cached",
-        "llm.token_count.prompt_details.cache_read",
-        "ai.usage.cachedInputTokens",
-    ),
-    "cache_write_tokens": (
-        "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_creation_input_tokens",
-        "gen_ai.usage.input_tokens.cache_write",
-        "llm.token_count.prompt_details.cache_write",
-    ),
-    "input_audio_tokens": ("llm.token_count.prompt_details.audio",),
-    "output_tokens": (
-        "gen_ai.usage.output_tokens",
-        "gen_ai.usage.completion_tokens",
-        "llm.usage.completion_tokens",
-        "llm.token_count.completion",
-    ),
-    "reasoning_tokens": (
-        "gen_ai.usage.reasoning.output_tokens",
-        "gen_ai.usage.output_tokens.reasoning",
-        "gen_ai.usage.reasoning_tokens",
-        "llm.token_count.completion_details.reasoning",
-        "ai.usage.reasoningTokens",
-    ),
-    "output_audio_tokens": ("llm.token_count.completion_details.audio",),
-}
-"""What tells each kind of token, the newest name first; the first that is there counts."""
-ATTRIBUTES: Final = {
-    "endpoint": ("http.route",),
-    "feature": ("feature",),
-    "team": ("team",),
-    "tenant": ("tenant",),
-    "service": ("service.name",),
-    "environment": ("deployment.environment.name", "deployment.environment"),
-}
-"""Attributes of an event by the names that a span or its resource has for them, where
-``costmeter.<name>`` is not there."""
-
-OPERATIONS: Final = {
-    "chat": "chat",
-    "generate_content": "generate_content",
-    "text_completion": "text_completion",
-    "embeddings": "embeddings",
-    "completion": "text_completion",  # OpenLLMetry
-    "embedding": "embeddings",
-    "llm": "chat",  # OpenInference
-}
-"""Operations that count, by the names that spans have for them. All others, those of agents, tools
-and workflows among them, do not: their model calls have spans of their own."""
-
-_PROVIDERS: Final = {
-    "aws": "aws.bedrock",  # OpenInference, OpenLLMetry
-    "azure": "azure.ai.openai",
-    "google": "gcp.gemini",
-    "mistralai": "mistral_ai",
-    "vertexai": "gcp.vertex_ai",
-    "az.ai.inference": "azure.ai.inference",  # conventions until 2025
-    "az.ai.openai": "azure.ai.openai",
-    "gemini": "gcp.gemini",
-    "vertex_ai": "gcp.vertex_ai",
-    "xai": "x_ai",
-    "amazon-bedrock": "aws.bedrock",  # AI SDK, less what stands after a dot
-    "anthropic.messages": "anthropic",
-    "azure.chat": "azure.ai.openai",
-    "azure.responses": "azure.ai.openai",
-    "google.generative-ai": "gcp.gemini",
-    "google.vertex.chat": "gcp.vertex_ai",
-    "mistral.chat": "mistral_ai",
-    "openai.chat": "openai",
-    "openai.completion": "openai",
-    "openai.embedding": "openai",
-    "openai.responses": "openai",
-    "groq.chat": "groq",
-    "xai.chat": "x_ai",
-}
-_UNKNOWN_PROVIDER: Final = "unknown"
-
-_STATUS_BY_CODE: Final = {
-    "400": "bad_request",
-    "401": "authentication",
-    "403": "permission_denied",
-    "404": "not_found",
-    "408": "timeout",
-    "409": "conflict",
-    "413": "bad_request",
-    "422": "bad_request",
-    "429": "rate_limited",
-    "504": "timeout",
-}
-_STATUS_BY_WORD: Final = {
-    "ratelimit": "rate_limited",
-    "throttl": "rate_limited",
-    "toomanyrequests": "rate_limited",
-    "resourceexhausted": "rate_limited",
-    "timeout": "timeout",
-    "timedout": "timeout",
-    "deadlineexceeded": "timeout",
-    "econn": "connection_error",
-    "cancel": "cancelled",
-    "abort": "cancelled",
-    "generatorexit": "cancelled",
-    "connect": "connection_error",
-    "enotfound": "connection_error",
-    "authentication": "authentication",
-    "unauthorized": "authentication",
-    "unauthenticated": "authentication",
-    "permission": "permission_denied",
-    "forbidden": "permission_denied",
-    "notfound": "not_found",
-    "conflict": "conflict",
-    "badrequest": "bad_request",
-    "invalid": "bad_request",
-    "validation": "bad_request",
-    "unprocessable": "bad_request",
-    "internalserver": "server_error",
-    "serviceunavailable": "server_error",
-    "overloaded": "server_error",
-}
-"""What a word in an error's type, without case and punctuation, stands for; the first counts."""
-
-_WANTED: Final = frozenset(
-    name
-    for names in (
-        METERED,
-        OPERATION,
-        PROVIDER,
-        MODEL,
-        RESPONSE_ID,
-        SERVICE_TIER,
-        ERROR_TYPE,
-        *USAGE.values(),
-        *ATTRIBUTES.values(),
-    )
-    for name in names
-)
 _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _encode: Final = msgspec.json.Encoder().encode
-
-
-def wanted(name: str) -> bool:
-    """Whether usage is made of an attribute."""
-    return name in _WANTED or name.startswith(PREFIX)
 
 
 class Metered(NamedTuple):
@@ -226,26 +70,24 @@ def meter(spans: Iterable[Span], now_ns: int) -> Metered:
     """
     parents: dict[tuple[str, str], str] = {}
     calls: dict[tuple[str, str], tuple[Span, str]] = {}
+    events: list[Identified] = []
     problems: list[str] = []
     for span in spans:
         operation = _operation(span)
-        valid = _TRACE_ID.fullmatch(span.trace_id) and _SPAN_ID.fullmatch(span.span_id)
-        if valid:
+        if _TRACE_ID.fullmatch(span.trace_id) and _SPAN_ID.fullmatch(span.span_id):
             parents[span.trace_id, span.span_id] = span.parent_id
-        if operation and valid:
-            calls[span.trace_id, span.span_id] = span, operation
-        elif operation:
+            if operation:
+                calls[span.trace_id, span.span_id] = span, operation
+        elif operation and not _is_metered(span):
             problems.append(f"span {span.span_id[:16]!r}: its ids are not valid")
-    repeated = _above(calls.keys(), parents)
-    events = []
+    repeated = _above(calls, parents)
     for key, (span, operation) in calls.items():
-        if key not in repeated:
-            try:
-                event = _event(span, operation, now_ns)
-            except ValueError as error:
-                problems.append(f"span {span.span_id}: {error}")
-            else:
-                events.append(_identified(span, event))
+        if key in repeated or _is_metered(span):
+            continue
+        try:
+            events.append(_identified(span, _event(span, operation, now_ns)))
+        except ValueError as error:
+            problems.append(f"span {span.span_id}: {error}")
     return Metered(events, problems)
 
 
@@ -282,9 +124,9 @@ def _name(*parts: str) -> str:
 
 
 def _operation(span: Span) -> str:
-    """Return the operation of a span that counts, or nothing."""
+    """Return the operation of a span that is a call, or nothing."""
     attributes = span.attributes
-    if span.kind == SERVER or _is_metered(attributes) or _is_metered(span.resource):
+    if span.kind == SERVER:
         return ""
     if name := _text(attributes, OPERATION):
         return OPERATIONS.get(name.lower(), "")
@@ -293,8 +135,13 @@ def _operation(span: Span) -> str:
     return "chat" if told and _text(attributes, PROVIDER) and _text(attributes, MODEL) else ""
 
 
-def _is_metered(attributes: Mapping[str, Scalar]) -> bool:
-    return any(str(attributes.get(name, "")).lower() in {"true", "1"} for name in METERED)
+def _is_metered(span: Span) -> bool:
+    """Whether a span's call is metered in its process."""
+    return any(
+        str(attributes.get(name, "")).lower() in {"true", "1"}
+        for attributes in (span.attributes, span.resource)
+        for name in METERED
+    )
 
 
 def _event(span: Span, operation: str, now_ns: int) -> UsageEvent:
@@ -309,7 +156,7 @@ def _event(span: Span, operation: str, now_ns: int) -> UsageEvent:
     event = UsageEvent(
         time_ns=ended,
         operation=operation,
-        provider=_PROVIDERS.get(provider, provider)[:MAX_NAME_LENGTH] or _UNKNOWN_PROVIDER,
+        provider=PROVIDERS.get(provider, provider)[:MAX_NAME_LENGTH] or UNKNOWN_PROVIDER,
         model=_text(attributes, MODEL)[:MAX_VALUE_LENGTH],
         attributes=_attributes(span),
         usage=_usage(attributes),
@@ -366,14 +213,14 @@ def _status(span: Span) -> str:
     failed = span.status == ERROR or "error.type" in span.attributes
     if not failed:
         return "ok"
-    if status := _STATUS_BY_CODE.get(error):
+    if status := STATUS_BY_CODE.get(error):
         return status
     if re.fullmatch("5[0-9]{2}", error):
         return "server_error"
     if re.fullmatch("4[0-9]{2}", error):
         return "bad_request"
     word = re.sub("[^a-z]", "", error[:MAX_VALUE_LENGTH].rpartition(".")[2].lower())
-    return next((status for part, status in _STATUS_BY_WORD.items() if part in word), "error")
+    return next((status for part, status in STATUS_BY_WORD.items() if part in word), "error")
 
 
 def _text(attributes: Mapping[str, Scalar], names: Iterable[str]) -> str:
