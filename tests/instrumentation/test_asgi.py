@@ -250,3 +250,30 @@ async def test_an_error_of_the_application_passes_and_ends_the_attribution():
     with pytest.raises(LookupError):
         await costmeter.ASGIMiddleware(broken)({"type": "http"}, None, None)
     assert current() == {}
+
+
+async def test_instrument_alone_attributes_requests_of_fastapi(standin: str, recorded: Recorded):
+    costmeter.instrument(providers={standin: "openai"})
+    provider = Client(standin)
+    inner = FastAPI()
+    app = FastAPI()
+    app.mount("/tenants/{tenant}", inner)
+    app.add_middleware(costmeter.ASGIMiddleware)  # once more does no harm
+
+    @inner.get("/users/{user}")
+    async def user(user: int) -> str:
+        return await provider.acall()
+
+    assert (await get(app, "/tenants/acme/users/17")).status_code == 200
+    costmeter.uninstrument()
+    assert endpoints(recorded) == ["/tenants/{tenant}/users/{user}"]
+    assert "__wrapped__" not in vars(Starlette.__call__)
+
+
+async def test_a_route_that_is_said_wins_over_the_one_that_is_found():
+    app = costmeter.ASGIMiddleware(
+        costmeter.ASGIMiddleware(
+            Starlette(routes=[Route("/u/{u}", endpoint_of)]), route=lambda scope: "/said"
+        )
+    )
+    assert (await get(app, "/u/1")).text == "/said"

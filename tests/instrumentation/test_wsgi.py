@@ -146,3 +146,13 @@ def test_an_error_of_the_application_passes_and_ends_the_attribution():
     with pytest.raises(LookupError):
         costmeter.WSGIMiddleware(broken)({}, None)
     assert current() == {}
+
+
+def test_instrument_alone_attributes_requests_of_flask(standin: str, recorded: Recorded):
+    app = flask.Flask("before")
+    costmeter.instrument(providers={standin: "openai"})
+    app.add_url_rule("/u/<u>", view_func=lambda u: Client(standin).call())
+    assert app.test_client().get("/u/1").status_code == 200
+    costmeter.uninstrument()
+    assert endpoints(recorded) == ["/u/<u>"]
+    assert "__wrapped__" not in vars(flask.Flask.wsgi_app)

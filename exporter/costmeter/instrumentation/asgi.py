@@ -9,14 +9,18 @@ and before routing there is nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 from costmeter.instrumentation.context import attribution
 from costmeter.instrumentation.endpoint import UNMATCHED, Endpoint
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
+
+_SEEN: Final = "costmeter"
+"""Key of a scope that has an endpoint."""
 
 
 class ASGIMiddleware:
@@ -28,6 +32,7 @@ class ASGIMiddleware:
     stream and in background tasks; WebSockets are requests, too. An inner ``endpoint``, by
     :func:`costmeter.attribute`, wins.
 
+    ``instrument()`` does it for Starlette and FastAPI by itself. Elsewhere, or without it:
     ``app.add_middleware(costmeter.ASGIMiddleware)``, or ``ASGIMiddleware(app)`` around anything.
     """
 
@@ -44,20 +49,33 @@ class ASGIMiddleware:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer a request."""
-        if scope["type"] not in ("http", "websocket"):
+        with attributed(self.app, scope, self._route):
             await self.app(scope, receive, send)
-            return
-        route = self._route
-        if route is None:
-            asked = dict(scope)  # before mounts change its paths
-            endpoint = Endpoint(lambda: template_of(self.app, asked))
-        else:
-            endpoint = Endpoint(lambda: route(scope))
-        token = attribution.set(endpoint.attribution())
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            attribution.reset(token)
+
+
+@contextmanager
+def attributed(
+    app: object, scope: Scope, route: Callable[[Scope], str | None] | None = None
+) -> Iterator[None]:
+    """Attribute what is used in a block to the endpoint of a request, if it is one.
+
+    A request keeps the endpoint that it has: what is mounted in an application knows only its part.
+    ``route``, as for :class:`ASGIMiddleware`, wins.
+    """
+    if scope["type"] not in ("http", "websocket") or (route is None and _SEEN in scope):
+        yield
+        return
+    if route is None:
+        asked = dict(scope)  # before mounts change its paths
+        endpoint = Endpoint(lambda: template_of(app, asked))
+        scope[_SEEN] = True
+    else:
+        endpoint = Endpoint(lambda: route(scope))
+    token = attribution.set(endpoint.attribution())
+    try:
+        yield
+    finally:
+        attribution.reset(token)
 
 
 def template_of(app: object, scope: Scope) -> str:

@@ -20,6 +20,7 @@ class WSGIMiddleware:
     :func:`costmeter.instrument`), and while its response is sent as a stream. An inner
     ``endpoint``, by :func:`costmeter.attribute`, wins.
 
+    ``instrument()`` does it for Flask by itself. Elsewhere, or without it:
     ``app.wsgi_app = costmeter.WSGIMiddleware(app.wsgi_app)`` for Flask.
     """
 

@@ -1,4 +1,4 @@
-"""A Flask application that knows nothing of costmeter but its middleware; served by gunicorn."""
+"""A Flask application that knows nothing of costmeter; served by gunicorn."""
 
 import os
 import signal
@@ -7,10 +7,7 @@ import threading
 import flask
 import openai
 
-import costmeter
-
 app = flask.Flask(__name__)
-app.wsgi_app = costmeter.WSGIMiddleware(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def call() -> None:

@@ -20,12 +20,15 @@ CLIENTS: Final = {
     "botocore": "costmeter.instrumentation.clients.botocore",
     "anthropic": "costmeter.instrumentation.clients.anthropic",
     "google.genai": "costmeter.instrumentation.clients.google_genai",
+    "groq": "costmeter.instrumentation.clients.groq",
     "openai": "costmeter.instrumentation.clients.openai",
     "cohere.client": "costmeter.instrumentation.clients.cohere",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
     "celery": "costmeter.instrumentation.clients.celery",
+    "flask": "costmeter.instrumentation.clients.flask",
+    "starlette.applications": "costmeter.instrumentation.clients.starlette",
 }
-"""Import names of SDKs, and the modules that meter them."""
+"""Import names of SDKs and of what calls come from, and the modules that meter them."""
 
 
 @dataclass(slots=True)
