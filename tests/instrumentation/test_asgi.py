@@ -232,15 +232,17 @@ async def test_what_the_application_attributes_itself_wins():
 def test_websockets_are_requests_and_lifespans_are_not():
     app = FastAPI()
     app.add_middleware(costmeter.ASGIMiddleware)
+    router = APIRouter(prefix="/rooms")
 
-    @app.websocket("/ws/{room}")
+    @router.websocket("/{room}")
     async def room(socket: WebSocket) -> None:
         await socket.accept()
         await socket.send_text(current()["endpoint"])
         await socket.close()
 
-    with TestClient(app) as client, client.websocket_connect("/ws/7") as socket:
-        assert socket.receive_text() == "/ws/{room}"
+    app.include_router(router)
+    with TestClient(app) as client, client.websocket_connect("/rooms/7") as socket:
+        assert socket.receive_text() == "/rooms/{room}"
 
 
 async def test_an_error_of_the_application_passes_and_ends_the_attribution():

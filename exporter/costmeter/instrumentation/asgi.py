@@ -90,8 +90,13 @@ def template_of(app: object, scope: Scope) -> str:
         app = getattr(app, "app", None)
         if app is None:
             return UNMATCHED
+    return _template_among(app.routes, scope)
+
+
+def _template_among(routes: Iterable[Any], scope: Scope) -> str:
+    """Return the template of the first route that fits, its method too if there is such a one."""
     partial: tuple[Any, Scope] | None = None
-    for route in _flat(app.routes):
+    for route in routes:
         match, inner = route.matches(scope)
         if match.name == "FULL":
             return _within(route, {**scope, **inner})
@@ -100,19 +105,15 @@ def template_of(app: object, scope: Scope) -> str:
     return UNMATCHED if partial is None else _within(partial[0], {**scope, **partial[1]})
 
 
-def _flat(routes: Iterable[Any]) -> Iterable[Any]:
-    """Return routes with those of included routers in their place; older FastAPIs do so, too."""
-    fastapi = sys.modules.get("fastapi.routing")
-    flatten = getattr(fastapi, "iter_route_contexts", None)
-    return routes if flatten is None else flatten(routes)
-
-
 def _within(route: Any, scope: Scope) -> str:
-    """Return the template of a route that matches, with those below it if it is a mount."""
+    """Return the template of a route that fits, with those below it if it has any."""
+    if hasattr(route, "effective_route_contexts"):  # a router included in a FastAPI application
+        flatten = sys.modules["fastapi.routing"].iter_route_contexts
+        return _template_among(flatten([route]), scope)
     if not hasattr(route, "routes"):
         return str(getattr(route, "path_format", None) or getattr(route, "path", UNMATCHED))
     prefix = str(getattr(route, "path", None) or "")  # a host has none
     if not route.routes:  # something else is mounted there
         return prefix or "/"
-    template = template_of(route, scope)
+    template = _template_among(route.routes, scope)
     return UNMATCHED if template == UNMATCHED else prefix + template
