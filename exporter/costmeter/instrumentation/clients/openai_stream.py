@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LAST_EVENTS: Final = frozenset(
     {b'"response.completed"', b'"response.incomplete"', b'"response.failed"'}
@@ -41,9 +44,12 @@ class StreamWatcher:
     it; for that, a line is held back until it is whole.
     """
 
-    def __init__(self, *, hiding: bool) -> None:
-        """Watch a stream from its first byte."""
+    def __init__(
+        self, *, hiding: bool, read: Callable[[object], Reading] = openai_usage.read
+    ) -> None:
+        """Watch a stream from its first byte; ``read`` reads the chunk that tells the most."""
         self.complete = False
+        self._read = read
         self._hiding = hiding
         self._hid = False
         self._line: list[bytes] = []  # the pieces of a line that has not ended yet
@@ -71,7 +77,7 @@ class StreamWatcher:
 
     def reading(self) -> Reading:
         """Return what was read so far; where no usage came, at least the model that answers."""
-        reading = openai_usage.read(self._source())
+        reading = self._read(self._source())
         if self._error:
             error = msgspec.json.decode(self._error)
             return reading._replace(status=openai_usage.error_status(error))

@@ -50,8 +50,8 @@ _CACHED_ELSEWHERE: Final = {
 }
 """Where DeepSeek and Moonshot report cached tokens: right in ``usage``."""
 
-_BASE_TIERS: Final = frozenset({"", "auto", "default", "standard"})
-"""Service tiers that are the base price."""
+_BASE_TIERS: Final = frozenset({"", "auto", "default", "on_demand", "standard"})
+"""Service tiers that are the base price; ``on_demand`` is Groq's."""
 
 ERROR_CODES: Final = {
     "rate_limit_exceeded": "rate_limited",

@@ -19,6 +19,7 @@ _BY_CODE: Final = {
     413: "bad_request",
     422: "bad_request",
     429: "rate_limited",
+    498: "rate_limited",  # Groq's, where its flex tier has no capacity left
     504: "timeout",
 }
 _BY_CLASS: Final = {

@@ -1,0 +1,78 @@
+"""Meters Groq's SDK: chat completions and embeddings.
+
+Its wire format is OpenAI's, and its streams tell their usage unasked. Batches are billed later, and
+audio by the hour: they are not metered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from costmeter.instrumentation.clients import groq_usage
+from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.fields import text_of
+from costmeter.instrumentation.clients.openai_stream import StreamWatcher
+from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients.reading import Reading, Watcher
+
+OPERATIONS: Final = {
+    "/openai/v1/chat/completions": "chat",
+    "/openai/v1/embeddings": "embeddings",
+}
+"""OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; others are not metered."""
+
+
+class Groq:
+    """The dialect of Groq's SDK."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings."""
+        self._addresses = Addresses(settings, {})
+
+    def start(self, client: Any, options: Any) -> Call | None:
+        """Return the call that a client is about to make; None where it is not metered."""
+        operation = OPERATIONS.get(options.url)
+        if operation is None or options.method.lower() != "post":
+            return None
+        return Call(
+            operation=operation,
+            provider=self._addresses.provider(client),
+            model=text_of(given(options, "model")),
+        )
+
+    def asking(self, client: Any, options: Any) -> None:
+        """Return None: usage comes unasked."""
+
+    def refused(self, client: Any, error: BaseException) -> bool:  # noqa: ARG002 - none was asked
+        """Return False: nothing was asked."""
+        return False
+
+    def read(self, body: object) -> Reading:
+        """Return what a parsed body tells."""
+        return groq_usage.read(body)
+
+    def read_json(self, body: bytes) -> Reading:
+        """Return what an unparsed body tells."""
+        return groq_usage.read_json(body)
+
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
+        """Return a watcher of a stream of events."""
+        return StreamWatcher(hiding=hiding, read=groq_usage.read)
+
+
+def meter(module: ModuleType, settings: Settings) -> list[Seam]:
+    """Return the seams that meter the SDK.
+
+    Raises:
+        LookupError, AttributeError: the SDK is not made as it was.
+    """
+    dialect = Groq(settings)
+    return [
+        Seam(module.Groq, dialect, is_async=False),
+        Seam(module.AsyncGroq, dialect, is_async=True),
+    ]
