@@ -10,11 +10,11 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 import msgspec
@@ -40,7 +40,7 @@ from costmeter.pricing.book import PriceBook
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.publisher import Publisher
-from costmeter.sidecar.taken import Taken
+from costmeter.sidecar.submissions import Delivery, Submissions
 from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
 from costmeter.units import NANO
 from costmeter.usage import UsageEvent
@@ -56,7 +56,6 @@ CHARGE_SECONDS: Final = 15.0
 PRUNE_SECONDS: Final = 3600.0
 PRICES_SECONDS: Final = 300.0
 """How often it is asked whether prices have to be fetched, and how soon after a failure again."""
-QUEUED_BATCHES: Final = 1000
 
 _COUNTED: Final = {
     EVENTS_READ: ("journal", "http", "resources"),
@@ -71,24 +70,11 @@ _COUNTED: Final = {
 _encode = msgspec.json.Encoder().encode
 
 
-class _Submission(NamedTuple):
-    source: str
-    sequence: int
-    payloads: list[bytes]
-    receipt: Future[Receipt]
-
-
-class _IdentifiedSubmission(NamedTuple):
-    events: list[tuple[bytes, Identified]]
-    receipt: Future[Receipt]
-
-
-@dataclass(slots=True)
-class _Turn:
+class _Turn(NamedTuple):
     """A batch on its way into the ledger, and who waits for it."""
 
     batch: Batch
-    receipts: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
+    delivery: Delivery
 
 
 @dataclass(slots=True)
@@ -135,6 +121,8 @@ class Pipeline:
         self.config = config
         self._load = load
         self._clock = clock
+        for path in config.journal:
+            _make_directory(path)
         self.ledger = Ledger.open(config.ledger, clock=clock)
         self.prices = PriceBook(config.kept_prices, clock=clock)
         self.exposition = Exposition(LEDGER_FAMILIES, config.extra_labels)
@@ -145,15 +133,14 @@ class Pipeline:
             hold_ns=int(config.scrape_interval.total_seconds() * NANO),
         )
         self.spending = Spending(config.timezone)
-        self._positions = self.ledger.positions()
-        self.readers = [_reader(path, self._positions) for path in config.journal]
+        positions = self.ledger.positions()
+        self.readers = [JournalReader(path, positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
         self.readings: list[Reading] = []
         self._accountant = self._new_accountant()
         self._forget: list[str] = []
         self._waiting: _Turn | None = None
-        self._taken = Taken(self._positions)
-        self._submissions: SimpleQueue[_Submission | _IdentifiedSubmission] = SimpleQueue()
+        self._submissions = Submissions(positions, clock)
         self._refused: SimpleQueue[tuple[str, int]] = SimpleQueue()
         self._reloads: SimpleQueue[Future[list[str]]] = SimpleQueue()
         self._scrape_began_ns: int | None = None
@@ -190,15 +177,15 @@ class Pipeline:
         self._thread.start()
         threading.Thread(target=self._refresh, name="costmeter-prices", daemon=True).start()
 
-    def submit(self, source: str, sequence: int, events: list[UsageEvent]) -> Future[Receipt]:
+    def submit(self, source: str, sequence: int, events: Sequence[UsageEvent]) -> Future[Receipt]:
         """Queue a batch of events; the future is done once the ledger has committed it.
 
         Raises:
             UnavailableError: the pipeline is draining or too far behind.
         """
-        receipt: Future[Receipt] = Future()
-        payloads = [_encode(event) for event in events]
-        self._queue(_Submission(source, sequence, payloads, receipt))
+        self._refuse_when_draining()
+        receipt = self._submissions.put(source, sequence, events)
+        self._wake.set()
         return receipt
 
     def submit_identified(self, events: Sequence[Identified]) -> Future[Receipt]:
@@ -207,18 +194,10 @@ class Pipeline:
         Raises:
             UnavailableError: the pipeline is draining or too far behind.
         """
-        receipt: Future[Receipt] = Future()
-        encoded = [(_encode(each.event), each) for each in events]
-        self._queue(_IdentifiedSubmission(encoded, receipt))
-        return receipt
-
-    def _queue(self, submission: _Submission | _IdentifiedSubmission) -> None:
-        if self._draining.is_set():
-            raise UnavailableError("the exporter is stopping; send the batch to its successor")
-        if self._submissions.qsize() >= QUEUED_BATCHES:
-            raise UnavailableError(f"{QUEUED_BATCHES} batches wait to be committed; try again")
-        self._submissions.put(submission)
+        self._refuse_when_draining()
+        receipt = self._submissions.put_named(events)
         self._wake.set()
+        return receipt
 
     def reload(self) -> list[str]:
         """Read the configuration again; return what is wrong with it."""
@@ -241,6 +220,10 @@ class Pipeline:
         self._draining.set()
         self._wake.set()
 
+    def _refuse_when_draining(self) -> None:
+        if self._draining.is_set():
+            raise UnavailableError("the exporter is stopping; send the batch to its successor")
+
     @property
     def alive(self) -> bool:
         """Whether the pipeline's thread runs; it ends by :meth:`stop`, or by a fault of ours."""
@@ -258,7 +241,10 @@ class Pipeline:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._refuse_waiting()
+        stopped = UnavailableError("the exporter stopped before the batch was committed")
+        self._submissions.refuse(stopped)
+        if self._waiting is not None:
+            self._waiting.delivery.refuse(stopped)
         self._sampler.close()
         self.ledger.close()
 
@@ -290,7 +276,7 @@ class Pipeline:
         turn = self._waiting or self._collect(read_journals=read_journals)
         batch = turn.batch
         if not (batch.sums or batch.positions or batch.forget or batch.events or batch.shown):
-            self._answer(turn)
+            turn.delivery.answer()
             return False
         began = time.monotonic()
         try:
@@ -311,14 +297,15 @@ class Pipeline:
         positions: dict[str, int] = {}
         if read_journals:
             self._read_journals(positions)
-        turn = _Turn(Batch(), self._take_submissions(positions))
+        delivery = self._take_submissions()
         self._charge_resources()
-        turn.batch = self._accountant.take()
-        turn.batch.positions.update(positions)
-        turn.batch.forget.extend(self._forget)
-        turn.batch.shown.extend(self.publisher.due())
+        batch = self._accountant.take()
+        batch.positions.update(positions)
+        batch.positions.update(delivery.positions)
+        batch.forget.extend((*self._forget, *delivery.forget))
+        batch.shown.extend(self.publisher.due())
         self._forget = []
-        return turn
+        return _Turn(batch, delivery)
 
     def _settle(self, turn: _Turn) -> None:
         """Show a committed batch and let go of what the ledger now holds."""
@@ -328,7 +315,7 @@ class Pipeline:
         self.publisher.publish(turn.batch)
         for reader in self.readers:
             self._forget.extend(reader.release())
-        self._answer(turn)
+        turn.delivery.answer()
 
     def _read_journals(self, positions: dict[str, int]) -> None:
         began = time.monotonic()
@@ -351,48 +338,12 @@ class Pipeline:
             self._tally(INSTRUMENTATION_ERRORS, "", chunk.errors)
         self._report("journal", began, problem)
 
-    def _take_submissions(self, positions: dict[str, int]) -> list[tuple[Future[Receipt], Receipt]]:
-        receipts: list[tuple[Future[Receipt], Receipt]] = []
-        events = 0
-        while events < EVENTS_A_COMMIT:
-            try:
-                submission = self._submissions.get_nowait()
-            except Empty:
-                break
-            if isinstance(submission, _IdentifiedSubmission):
-                receipt = self._take_identified(submission.events, positions)
-            else:
-                receipt = self._take_batch(submission, positions)
-            events += receipt.accepted
-            receipts.append((submission.receipt, receipt))
-        self._tally(EVENTS_READ, "http", events)
+    def _take_submissions(self) -> Delivery:
+        delivery = self._submissions.take(self._accountant.add, EVENTS_A_COMMIT)
+        self._tally(EVENTS_READ, "http", delivery.events)
         while not self._refused.empty():
             self._tally(EVENTS_REJECTED, *self._refused.get_nowait())
-        return receipts
-
-    def _take_batch(self, batch: _Submission, positions: dict[str, int]) -> Receipt:
-        name = f"http:{batch.source}"
-        if batch.sequence <= self._positions.get(name, -1):
-            return Receipt(0, duplicate=True)
-        self._positions[name] = positions[name] = batch.sequence
-        return Receipt(sum(map(self._accountant.add, batch.payloads)))
-
-    def _take_identified(
-        self, events: list[tuple[bytes, Identified]], positions: dict[str, int]
-    ) -> Receipt:
-        now_ns = self._clock.now_ns()
-        accepted = repeats = 0
-        for payload, each in events:
-            if any(name in self._taken for name in each.known_by):
-                repeats += 1
-            else:
-                positions.update(self._taken.take(each.takes, now_ns))
-                accepted += self._accountant.add(payload)
-        forgotten = self._taken.forget(now_ns)
-        for name in forgotten:
-            positions.pop(name, None)
-        self._forget += forgotten
-        return Receipt(accepted, duplicate=repeats == len(events))
+        return delivery
 
     def _charge_resources(self) -> None:
         if self._is_due("sample", SAMPLE_SECONDS):
@@ -418,19 +369,6 @@ class Pipeline:
         began, self._scrape_began_ns = self._scrape_began_ns, None
         if began is not None:
             self.publisher.scraped(began)
-
-    @staticmethod
-    def _answer(turn: _Turn) -> None:
-        for receipt, answer in turn.receipts:
-            receipt.set_result(answer)
-
-    def _refuse_waiting(self) -> None:
-        stopped = UnavailableError("the exporter stopped before the batch was committed")
-        receipts = [receipt for receipt, _ in self._waiting.receipts] if self._waiting else []
-        while not self._submissions.empty():
-            receipts.append(self._submissions.get_nowait().receipt)
-        for receipt in receipts:
-            receipt.set_exception(stopped)
 
     # -- configuration and prices --------------------------------------------------------------
 
@@ -519,10 +457,9 @@ class Pipeline:
         collector.problem = problem
 
 
-def _reader(directory: Path, positions: Mapping[str, int]) -> JournalReader:
-    """Return the reader of a journal, whose directory is made where there is none."""
+def _make_directory(journal: Path) -> None:
+    """Make a journal's directory where there is none."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        journal.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise JournalError(f"journal {directory}: cannot be made: {error.strerror}") from error
-    return JournalReader(directory, positions)
+        raise JournalError(f"journal {journal}: cannot be made: {error.strerror}") from error
