@@ -15,6 +15,11 @@ import pytest
 from mistralai.client import Mistral, errors, utils
 from mistralai.client.basesdk import BaseSDK
 from mistralai.client.models import AssistantMessage
+from mistralai.extra.observability import set_tracer_provider
+from mistralai.extra.observability.otel import TracedResponse
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import costmeter
 from costmeter.instrumentation.clients import Settings, mistralai
@@ -143,6 +148,22 @@ def test_streams_of_agents_and_of_fill_in_the_middle_are_recorded(
         ("chat", USED),
         ("text_completion", USED),
     ]
+
+
+def test_a_stream_that_the_sdk_traces_too_is_recorded_once_and_traced_as_ever(
+    client: Mistral, recorded: Recorded
+) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    set_tracer_provider(client, provider)
+    stream = client.chat.stream(**ASKED)
+    assert isinstance(stream.response, TracedResponse)
+    list(stream)
+    assert [(event.status, event.usage) for event in recorded()] == [("ok", USED)]
+    (span,) = spans.get_finished_spans()
+    assert span.attributes is not None
+    assert span.attributes["gen_ai.usage.input_tokens"] == 1200
 
 
 def test_a_stream_that_the_caller_leaves_is_cancelled(client: Mistral, recorded: Recorded) -> None:

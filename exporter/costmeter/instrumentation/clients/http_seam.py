@@ -61,8 +61,8 @@ class Seam:
         owner = next((kind for kind in client.__mro__ if name in vars(kind)), None)
         if owner is None or not callable(original := vars(owner)[name]):
             raise LookupError(f"{client.__name__}.{name} is no method")
-        self._signature = inspect.signature(original)
-        if unknown := set(dialect.parameters) - set(self._signature.parameters):
+        self._names = tuple(inspect.signature(original).parameters)[1:]
+        if unknown := set(dialect.parameters) - set(self._names):
             raise LookupError(f"{client.__name__}.{name} takes no {', '.join(sorted(unknown))}")
         self._owner: Any = owner
         self._name = name
@@ -154,10 +154,10 @@ class Seam:
 
         return method
 
-    def _begin(self, client: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> Call | None:
+    def _begin(self, client: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         if not self._on:
             return None
-        return self._dialect.start(client, self._signature.bind(client, *args, **named).arguments)
+        return self._dialect.start(client, dict(zip(self._names, args, strict=False)) | named)
 
     def _answered(self, call: Call | None, response: Any) -> None:
         """End the call, or let it end with the body that is still to be read."""
