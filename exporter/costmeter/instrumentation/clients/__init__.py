@@ -21,6 +21,7 @@ CLIENTS: Final = {
     "anthropic": "costmeter.instrumentation.clients.anthropic",
     "google.genai": "costmeter.instrumentation.clients.google_genai",
     "groq": "costmeter.instrumentation.clients.groq",
+    "ollama": "costmeter.instrumentation.clients.ollama",
     "openai": "costmeter.instrumentation.clients.openai",
     "cohere.client": "costmeter.instrumentation.clients.cohere",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
