@@ -172,7 +172,7 @@ LEDGER_FAMILIES: Final = (
 # -- Budgets ----------------------------------------------------------------------------------
 
 ALL_SPEND: Final = "all"
-"""The budget that always exists: everything, without a limit."""
+"""The budget that always exists: everything; without a limit where the configuration sets none."""
 
 BUDGET_SPEND: Final = Family(
     "cost_budget_spend_usd",
@@ -199,6 +199,27 @@ BUDGET_PERIOD_END: Final = Family(
     "gauge",
     "End of a budget's period, in seconds since 1970.",
     ("budget", "window", "period"),
+)
+
+BUDGET_LIMIT: Final = Family(
+    "cost_budget_limit_usd",
+    "gauge",
+    "Limit in force (soft or hard) of a budget's open period, what it inherited included, in US "
+    "dollars.",
+    ("budget", "window", "limit"),
+    scale=NANO,
+)
+BUDGET_THRESHOLD: Final = Family(
+    "cost_budget_threshold_ratio",
+    "gauge",
+    "Share of a budget's soft limit at which to tell someone.",
+    ("budget", "window", "threshold", "severity"),
+)
+BUDGET_INFO: Final = Family(
+    "cost_budget_info",
+    "gauge",
+    "What else is known of a budget; always 1.",
+    ("budget", "owner", "policy", "timezone"),
 )
 
 # -- Resources --------------------------------------------------------------------------------
@@ -309,6 +330,7 @@ CONFIG_RELOAD_TIMESTAMP: Final = Family(
 
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
+    BUDGET_LIMIT, BUDGET_THRESHOLD, BUDGET_INFO,
     CPU_USAGE, MEMORY_USAGE, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_CREATED, LEDGER_SIZE,
