@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import anthropic
@@ -13,6 +14,8 @@ import httpx2
 import pytest
 
 import costmeter
+from costmeter.instrumentation.clients import Settings
+from costmeter.instrumentation.clients.anthropic import meter
 from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
 from tests.standins.anthropic import create_app
@@ -403,3 +406,16 @@ def test_the_sdk_keeps_its_signatures_and_gets_its_methods_back(claude: str) -> 
     finally:
         costmeter.uninstrument()
     assert [vars(owner)["request"] for owner in owners] == before
+
+
+def test_an_sdk_that_lacks_clients_for_other_clouds_is_metered_all_the_same() -> None:
+    older = ModuleType("anthropic")
+    older.Anthropic, older.AsyncAnthropic = anthropic.Anthropic, anthropic.AsyncAnthropic
+    assert len(meter(older, Settings())) == 2
+
+
+def test_an_sdk_that_is_made_otherwise_is_left_alone() -> None:
+    newer = ModuleType("anthropic")
+    newer.Anthropic = newer.AsyncAnthropic = type("Anthropic", (), {})
+    with pytest.raises(LookupError, match="Anthropic.request is no method"):
+        meter(newer, Settings())
