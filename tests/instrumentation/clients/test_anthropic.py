@@ -417,5 +417,5 @@ def test_an_sdk_that_lacks_clients_for_other_clouds_is_metered_all_the_same() ->
 def test_an_sdk_that_is_made_otherwise_is_left_alone() -> None:
     newer = ModuleType("anthropic")
     newer.Anthropic = newer.AsyncAnthropic = type("Anthropic", (), {})
-    with pytest.raises(LookupError, match="Anthropic.request is no method"):
+    with pytest.raises(LookupError, match=r"Anthropic\.request is no method"):
         meter(newer, Settings())
