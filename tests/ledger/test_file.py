@@ -7,6 +7,8 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,6 +23,7 @@ from costmeter.ledger.file import connect_readonly
 from costmeter.ledger.migrations import SCHEMA_VERSION
 from costmeter.ledger.schema import APPLICATION_ID
 from costmeter.ledger.store import Ledger
+from costmeter.names import SPEND
 from tests.ledger.sample import event, rows
 
 
@@ -307,3 +310,28 @@ def test_a_ledger_at_rest_can_be_read_from_a_directory_that_cannot_be_written(
     path.chmod(0o444)
     anybodys.chmod(0o555)
     assert as_somebody(lambda: count_events(path)) == "1 event"
+
+
+def test_who_reads_beside_the_sidecar_in_its_own_process_takes_no_lock_from_it(path: Path) -> None:
+    def another_writer() -> None:
+        code = (
+            "import sys; from pathlib import Path; from costmeter.ledger.store import Ledger; "
+            "Ledger.open(Path(sys.argv[1]), exclusive=False).close()"
+        )
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+    with closing(Ledger.open(path)) as ledger:
+        spend = ledger.intern(SPEND.name, {"component": "input"})
+        ledger.commit(Batch(sums={spend: {0: 5}}))
+        with closing(connect_readonly(path)):
+            pass
+        another_writer()  # the last to leave deletes the log, unless somebody is seen to use it
+        ledger.commit(Batch(sums={spend: {0: 7}}))
+        code = (
+            "import sys; from pathlib import Path; from costmeter.ledger import query; "
+            "print(query.total_between(Path(sys.argv[1]), 0, 10**12))"
+        )
+        seen = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+        )
+    assert seen.stdout == "12\n"

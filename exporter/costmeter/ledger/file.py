@@ -50,8 +50,7 @@ def recognise(path: Path) -> None:
         LedgerError: it is not, or it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = _header(path)
     except OSError as error:
         raise LedgerError(f"{path}: {error.strerror}") from error
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
@@ -63,6 +62,30 @@ def recognise(path: Path) -> None:
             f"a ledger has {APPLICATION_ID:#x}); it is left as it is"
         )
     _check_version(path, int.from_bytes(header[_USER_VERSION], "big"), oldest=1)
+
+
+_descriptors: dict[tuple[int, int], int] = {}
+"""Descriptors that headers are read by, by device and inode."""
+
+
+def _header(path: Path) -> bytes:
+    """Return a file's first bytes, by a descriptor that stays open for good: one for each ledger.
+
+    A process that closes any descriptor of a file gives up all locks that it has on it, SQLite's
+    among them. Another process would then take the sidecar's write-ahead log for nobody's and
+    delete it, with all that the sidecar commits from then on.
+
+    Source: https://sqlite.org/howtocorrupt.html, 2.2.
+    """
+    if not os.access(path, os.R_OK):
+        return path.read_bytes()  # which tells why not
+    stat = path.stat()
+    descriptor = _descriptors.get((stat.st_dev, stat.st_ino))
+    if descriptor is None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        stat = os.fstat(descriptor)
+        _descriptors[stat.st_dev, stat.st_ino] = descriptor
+    return os.pread(descriptor, _HEADER_BYTES, 0)
 
 
 def connect(path: Path, *, may_migrate: bool) -> sqlite3.Connection:
