@@ -298,6 +298,7 @@ if child == 0:
     costmeter.record_llm("openai", "gpt-4o-mini", input_tokens=1000)
     assert exporter.url == "" and not exporter.wait(0)
     exporter.stop()
+    assert "was in use when this process was forked" in costmeter.start_exporter(0).problem
     os.write(told, b"x")
     os.read(gone, 1)  # until the parent has ended and is done
     os._exit(0)
@@ -314,8 +315,40 @@ assert os.waitpid(child, 0)[1] == 0
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=90
     )
-    assert (run.returncode, run.stderr) == (0, "")
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("\n") == run.stderr.count("start the exporter after a fork") == 1
     assert spent(tmp_path) == COST
+
+
+def test_workers_that_were_forked_before_it_began_take_over_from_each_other(tmp_path: Path) -> None:
+    code = """
+import os, sys
+import costmeter
+from costmeter.sidecar import engine
+engine.RETRY_SECONDS = 0.05
+turns = [os.pipe() for _ in range(3)]
+children = []
+for number in range(2):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os.read(turns[number][0], 1)
+        exporter = costmeter.start_exporter(0)
+        if number == 0:
+            assert exporter.wait(30)
+        os.write(turns[number + 1][1], b"x")
+        costmeter.record_llm("openai", "gpt-4o-mini", input_tokens=1000)
+        if number == 0:
+            os.kill(os.getpid(), 9)
+        assert exporter.wait(30), exporter.problem
+        sys.exit()
+os.write(turns[0][1], b"x")
+assert [os.waitpid(child, 0)[1] for child in children] == [9, 0]
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=90
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert spent(tmp_path) == 2 * COST
 
 
 # -- In a registry of prometheus_client ------------------------------------------------------------
@@ -373,6 +406,20 @@ def test_a_registry_is_entered_once() -> None:
     assert first.wait(30)
     assert second.wait(30)
     assert generate_latest(registry).decode().count("# TYPE cost_build_info gauge") == 1
+
+
+def test_a_registry_that_has_such_a_family_already_is_told_once_and_left_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = CollectorRegistry()
+    Counter("cost_spend_usd", "Of somebody else.", registry=registry).inc()
+    registered = costmeter.register(registry)
+    until(lambda: registered.problem)
+    time.sleep(5 * engine.RETRY_SECONDS)
+    assert caplog.text.count("Duplicated timeseries") == 1
+    assert "cost_build_info" not in generate_latest(registry).decode()
+    spend()
+    until(lambda: spent(tmp_path) == COST)
 
 
 def test_the_applications_metrics_stay_where_ours_cannot_be_drawn(

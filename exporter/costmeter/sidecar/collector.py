@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from costmeter.errors import ConfigError
 from costmeter.names import FAMILIES
 from costmeter.sidecar.engine import Handle, attach
 from costmeter.sidecar.exporter import Exporter
@@ -34,11 +35,18 @@ class RegistryOutlet(Collector):
         self._told = False
 
     def open(self, exporter: Exporter) -> None:
-        """Show an exporter's metrics."""
-        self._exporter = exporter
+        """Show an exporter's metrics.
+
+        Raises:
+            ConfigError: the registry has one of the families already.
+        """
         if not self._registered:
-            self._registry.register(self)
+            try:
+                self._registry.register(self)
+            except ValueError as error:
+                raise ConfigError("register()", [str(error)]) from error
             self._registered = True
+        self._exporter = exporter
 
     def close(self) -> None:
         """Leave the registry."""

@@ -122,6 +122,7 @@ class Engine:
         self.problem = ""
         self.showing = threading.Event()
         self.opening = threading.Lock()
+        self._changing = threading.Lock()  # held while outlets are opened and closed
         self._standing_by = False
         self._drain_timeout = 0.0
         self._wake = threading.Event()
@@ -130,8 +131,9 @@ class Engine:
 
     def add(self, key: Hashable, outlet: Outlet) -> None:
         """Show the metrics somewhere else, too; begin where it is the first time."""
-        self.showing.clear()
-        self.outlets[key] = outlet
+        with self._changing:
+            self.showing.clear()
+            self.outlets[key] = outlet
         self._wake.set()
         if not self._thread.ident:
             self._thread.start()
@@ -140,9 +142,11 @@ class Engine:
         """Close an outlet; the engine ends with the last of them."""
         if self not in _engines.values() or key not in self.outlets:
             return  # ended already, or inherited from the parent process
-        if len(self.outlets) > 1:
-            self.outlets.pop(key).close()
-        else:
+        with self._changing:
+            is_last = len(self.outlets) == 1
+            if not is_last:
+                self.outlets.pop(key).close()
+        if is_last:
             self.stop(drain_timeout)
 
     def stop(self, drain_timeout: float = 0.0) -> None:
@@ -193,21 +197,26 @@ class Engine:
                 self._wake.wait(RETRY_SECONDS)
             _drain(pipeline, self._drain_timeout)
         finally:
-            self.showing.clear()
-            self.pipeline = None
-            for outlet in list(self.outlets.values()):
-                outlet.close()
+            with self._changing:
+                self.showing.clear()
+                for outlet in self.outlets.values():
+                    outlet.close()
             pipeline.stop()
+            self.pipeline = None
 
     def _open_outlets(self, exporter: Exporter) -> None:
-        try:
-            for outlet in list(self.outlets.values()):
-                outlet.open(exporter)
-        except (CostmeterError, OSError) as error:
-            self._tell(str(error))  # what is metered reaches the ledger all the same
-        else:
-            self.problem = ""
-            self.showing.set()
+        problems = []
+        with self._changing:
+            for outlet in self.outlets.values():
+                try:
+                    outlet.open(exporter)
+                except CostmeterError as error:
+                    problems.append(str(error))  # what is metered reaches the ledger all the same
+            if not problems:
+                self.problem = ""
+                self.showing.set()
+        if problems:
+            self._tell("; ".join(problems))
 
     def _stand_by(self, reason: str) -> None:
         self.problem = ""
@@ -228,7 +237,7 @@ class Engine:
             outlet.abandon()
         if pipeline is not None:
             pipeline.ledger.abandon()
-            _inherited.append(pipeline)
+            _inherited[_key(self._config)] = pipeline
 
 
 def _drain(pipeline: Pipeline, timeout: float) -> None:
@@ -307,8 +316,8 @@ _lock = threading.Lock()
 _engines: dict[Path, Engine] = {}
 _held: list[threading.Lock] = []
 """Locks that a fork under way has taken."""
-_inherited: list[Pipeline] = []
-"""Pipelines of the parent process, kept so that nothing of theirs is ever closed here."""
+_inherited: dict[Path, Pipeline] = {}
+"""Pipelines of the parent process by ledger, kept so that nothing of theirs is ever closed here."""
 
 
 def serve(host: str, port: int, config: str | os.PathLike[str] | None) -> Handle:
@@ -350,6 +359,12 @@ def attach(
         settings = load()
         _make_journals(settings)
         with _lock:
+            if _key(settings) in _inherited:
+                # SQLite would take the parent's locks for this process's own.
+                raise LedgerError(
+                    f"{settings.ledger}: was in use when this process was forked; "
+                    "start the exporter after a fork, not before it"
+                )
             engine = _engines.get(_key(settings)) or Engine(settings, load)
             if key not in engine.outlets:
                 engine.add(key, new_outlet(settings))
