@@ -329,6 +329,18 @@ async def test_an_async_stream_that_the_caller_leaves_is_cancelled(
     await client.aio.aclose()
 
 
+async def test_an_async_stream_that_the_caller_forgets_is_cancelled(
+    client: genai.Client, recorded: Recorded
+) -> None:
+    async for chunk in await client.aio.models.generate_content_stream(**ASKED):
+        assert chunk.text == "One"
+        break
+    while not (events := recorded()):
+        await asyncio.sleep(0)
+    assert [(event.status, event.usage["output_tokens"]) for event in events] == [("cancelled", 21)]
+    await client.aio.aclose()
+
+
 async def test_a_cancelled_task_is_cancelled(client: genai.Client, recorded: Recorded) -> None:
     asked = client.aio.models.generate_content(**ASKED, config=asking(fault="hang"))
     with pytest.raises(TimeoutError):

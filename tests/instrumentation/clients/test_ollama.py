@@ -272,6 +272,18 @@ async def test_a_stream_that_the_caller_leaves_is_cancelled(
     assert [(event.status, event.usage) for event in recorded()] == [("cancelled", {})] * 2
 
 
+async def test_a_stream_that_the_caller_forgets_is_cancelled(
+    clients: Clients, recorded: Recorded
+) -> None:
+    async with clients.asynchronous() as client:
+        async for part in await client.chat(**ASKED, stream=True):
+            assert part.message.content == "No"
+            break
+        while not (events := recorded()):
+            await asyncio.sleep(0)
+    assert [event.status for event in events] == ["cancelled"]
+
+
 async def test_a_cancelled_task_is_cancelled(clients: Clients, recorded: Recorded) -> None:
     async with clients.asynchronous(fault="hang") as client:
         with pytest.raises(TimeoutError):

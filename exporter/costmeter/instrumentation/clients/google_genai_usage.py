@@ -188,11 +188,13 @@ def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
         odd.append(f"{counts['cache_read_tokens']} cached tokens, more than the prompt has")
         counts["cache_read_tokens"] = counts["input_tokens"]
     parts: dict[str, int] = {}
-    for name, (whole, keys) in _DETAILS.items():
-        details = reported.get(name)
-        for detail in details if isinstance(details, list) else ():
+    for name, details in reported.items():
+        if (known := _DETAILS.get(name)) is None or not isinstance(details, list):
+            continue
+        whole, keys = known
+        for detail in details:
             fields = fields_of(detail) or {}
-            if key := keys.get(text_of(fields.get("modality")).upper()):
+            if key := keys.get(text_of(fields.get("modality"))):
                 tokens = parts.get(key, 0) + count_of(name, fields.get("tokenCount"), odd)
                 parts[key] = min(tokens, counts[whole])
     return {key: count for key, count in (counts | parts).items() if count}

@@ -28,14 +28,12 @@ def read(body: object) -> Reading:
         return Reading(odd=(f"a response of type {type(body).__name__}",))
     told = fields_of(fields.get("usage")) or fields
     odd: list[str] = []
-    usage = None
-    if any(told.get(name) is not None for name in _COUNTS):
-        counts = {
-            key: count_of(name, told.get(name), odd)
-            for name, key in _COUNTS.items()
-            if told.get(name) is not None
-        }
-        usage = {key: count for key, count in counts.items() if count}
+    counts = {
+        key: count_of(name, count, odd)
+        for name, key in _COUNTS.items()
+        if (count := told.get(name)) is not None
+    }
+    usage = {key: count for key, count in counts.items() if count} if counts else None
     return Reading(usage=usage, model=text_of(fields.get("model")), odd=tuple(odd))
 
 
