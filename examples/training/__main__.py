@@ -35,13 +35,9 @@ def judge(weight: float) -> None:
         headers={"Authorization": f"Bearer {os.environ['OPENAI_API_KEY']}"},
         json={"model": JUDGE, "messages": [question]},
     )
-    usage = answer.raise_for_status().json()["usage"]
-    costmeter.record_llm(
-        provider="openai",
-        model=JUDGE,
-        input_tokens=usage["prompt_tokens"],
-        output_tokens=usage["completion_tokens"],
-    )
+    used = answer.raise_for_status().json()["usage"]
+    tokens = {"input_tokens": used["prompt_tokens"], "output_tokens": used["completion_tokens"]}
+    costmeter.record_llm(provider="openai", model=JUDGE, **tokens)
 
 
 def main() -> None:
@@ -62,13 +58,9 @@ def main() -> None:
                 mlflow.log_metrics({"error": abs(3 - weight), "gpu_hours": hours}, step=epoch)
         # The exporter has ended, so all of the run is in the ledger.
         rows = spend(Path(os.environ["COSTMETER_LEDGER"]), by=("provider",), where={"run": name})
-        for row in rows:
-            usd = row.cost_nano_usd / 1e9
-            mlflow.log_metric(f"cost_usd_{row.key[0]}", usd)
-            print(f"{row.key[0]}: {usd:.9f} USD")
-        total = sum(row.cost_nano_usd for row in rows) / 1e9
-        mlflow.log_metric("cost_usd", total)
-        print(f"run {name}: {total:.9f} USD")
+        cost_usd = {row.key[0]: row.cost_nano_usd / 1e9 for row in rows}
+        mlflow.log_metrics({f"cost_usd_{provider}": usd for provider, usd in cost_usd.items()})
+        print(f"run {name}:", *(f"{provider} {usd:.9f}" for provider, usd in cost_usd.items()))
 
 
 if __name__ == "__main__":
