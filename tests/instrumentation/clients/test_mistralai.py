@@ -6,6 +6,8 @@ import asyncio
 import functools
 import inspect
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -340,3 +342,14 @@ def test_an_sdk_without_the_method_is_not_metered() -> None:
 def test_answers_are_of_the_sdks_own_types(client: Mistral) -> None:
     answer = client.chat.complete(**ASKED)
     assert isinstance(answer.choices[0].message, AssistantMessage)
+
+
+def test_the_sdk_is_metered_where_the_application_imports_it_later() -> None:
+    script = """
+import sys, costmeter
+costmeter.instrument()
+assert "mistralai" not in sys.modules
+from mistralai.client import Mistral
+assert Mistral.do_request.__wrapped__ and Mistral.do_request_async.__wrapped__
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
