@@ -18,7 +18,7 @@ import pytest
 import costmeter
 from costmeter.errors import ConfigError
 from costmeter.instrumentation import instrument as instrumentation
-from costmeter.instrumentation.clients import openai_usage
+from costmeter.instrumentation.clients import ALIASES, CLIENTS, openai_usage
 from costmeter.journal import process
 
 SYNC = openai.OpenAI.__mro__[1]
@@ -277,3 +277,13 @@ def test_a_journal_that_cannot_be_written_does_not_touch_the_application(
         assert len(caplog.records) == 1
     finally:
         process.reset()
+
+
+def test_an_sdk_is_known_by_its_packages_name_too() -> None:
+    import cohere.client  # loads what it needs when it is asked for
+
+    original = vars(cohere.client.Client)
+    costmeter.instrument("cohere", "boto3", "mistralai", "fastapi")
+    costmeter.uninstrument("cohere", "boto3", "mistralai", "fastapi")
+    assert vars(cohere.client.Client) == original
+    assert {*ALIASES.values()} <= CLIENTS.keys()

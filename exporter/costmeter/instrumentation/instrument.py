@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from costmeter.errors import ConfigError
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients import CLIENTS, Patch, Settings, client_of
+from costmeter.instrumentation.clients import ALIASES, CLIENTS, Patch, Settings, client_of
 from costmeter.instrumentation.clients.providers import Providers, overrides_from_environment
 from costmeter.instrumentation.on_import import OnImport
 from costmeter.instrumentation.threads import Threads
@@ -41,8 +41,8 @@ def instrument(
     settings that are given. With ``COSTMETER_DISABLED=1`` in the environment nothing happens.
 
     Args:
-        sdks: import names of the SDKs to meter (``"openai"``); all that are known where none is
-            given.
+        sdks: names of the SDKs to meter, as they are imported (``"openai"``, ``"boto3"``); all that
+            are known where none is given.
         providers: provider by address, for servers that stand in for a provider, or that nothing
             is known of: ``{"http://127.0.0.1:8001": "openai"}``. An address is a host, a host and
             port, or the beginning of a URL. It wins over ``COSTMETER_PROVIDERS`` in the
@@ -58,8 +58,9 @@ def instrument(
     Raises:
         ConfigError: an SDK is not one of those that can be metered, or an address is none.
     """
-    if unknown := [sdk for sdk in sdks if sdk not in CLIENTS]:
-        allowed = ", ".join(CLIENTS)
+    chosen = [ALIASES.get(sdk, sdk) for sdk in sdks]
+    if unknown := [sdk for sdk in chosen if sdk not in CLIENTS]:
+        allowed = ", ".join(sorted({*CLIENTS, *ALIASES}))
         raise ConfigError("instrument()", [f"{sdk!r} is not one of: {allowed}" for sdk in unknown])
     if os.environ.get("COSTMETER_DISABLED", "") not in ("", "0"):
         return
@@ -74,7 +75,7 @@ def instrument(
             for problem in problems:
                 _log.warning("costmeter: %s", problem)
             _settings.providers = Providers({**overrides, **(providers or {})})
-        for sdk in sdks or CLIENTS:
+        for sdk in chosen or CLIENTS:
             if sdk in _metered:
                 continue
             if (module := sys.modules.get(sdk)) is not None:
@@ -91,7 +92,7 @@ def uninstrument(*sdks: str) -> None:
     with _lock:
         if not sdks:
             _threads.take()
-        for sdk in sdks or CLIENTS:
+        for sdk in [ALIASES.get(sdk, sdk) for sdk in sdks] or CLIENTS:
             _on_import.forget(sdk)
             for patch in _metered.pop(sdk, ()):
                 patch.take()

@@ -17,19 +17,28 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CLIENTS: Final = {
-    "botocore": "costmeter.instrumentation.clients.botocore",
     "anthropic": "costmeter.instrumentation.clients.anthropic",
+    "botocore": "costmeter.instrumentation.clients.botocore",
+    "celery": "costmeter.instrumentation.clients.celery",
+    "cohere.client": "costmeter.instrumentation.clients.cohere",
+    "flask": "costmeter.instrumentation.clients.flask",
     "google.genai": "costmeter.instrumentation.clients.google_genai",
     "groq": "costmeter.instrumentation.clients.groq",
+    "mistralai.client": "costmeter.instrumentation.clients.mistralai",
     "ollama": "costmeter.instrumentation.clients.ollama",
     "openai": "costmeter.instrumentation.clients.openai",
-    "cohere.client": "costmeter.instrumentation.clients.cohere",
-    "mistralai.client": "costmeter.instrumentation.clients.mistralai",
-    "celery": "costmeter.instrumentation.clients.celery",
-    "flask": "costmeter.instrumentation.clients.flask",
     "starlette.applications": "costmeter.instrumentation.clients.starlette",
 }
 """Import names of SDKs and of what calls come from, and the modules that meter them."""
+
+ALIASES: Final = {
+    "boto3": "botocore",
+    "cohere": "cohere.client",
+    "fastapi": "starlette.applications",
+    "mistralai": "mistralai.client",
+    "starlette": "starlette.applications",
+}
+"""Names of packages, where what is metered is a module inside or below them."""
 
 
 @dataclass(slots=True)
