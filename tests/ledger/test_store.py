@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -32,6 +33,11 @@ MODEL = {"provider": "openai", "model": "gpt-4o"}
 MOST = 2**63 - 1
 
 
+def everyone(labels: Mapping[str, str]) -> str:
+    """Put all accounts into one group."""
+    return ""
+
+
 def spend_series(ledger: Ledger, component: str = "input") -> int:
     return ledger.intern(SPEND.name, MODEL | {"component": component})
 
@@ -54,7 +60,7 @@ def test_what_was_committed_is_there_after_a_restart(path: Path) -> None:
         Series(series, SPEND.name, {"component": "input", **MODEL}, 121, shown=True)
     ]
     assert again.positions() == {"a": 5}
-    assert again.money_by_quarter(0) == ({7: 100, 8: 21}, {})
+    assert again.money_by_quarter(0, everyone) == {"": ({7: 100, 8: 21}, {})}
     assert again.id == identifier
     again.close()
 
@@ -140,7 +146,39 @@ def test_money_by_quarter_starts_where_it_is_asked_to(ledger: Ledger) -> None:
     credit = ledger.intern(CREDIT.name, MODEL)
     ledger.commit(Batch(sums={spend_series(ledger): {6: 1, 7: 2, 8: 4}, credit: {7: 1, 9: 8}}))
     start = 7 * QUARTER_SECONDS * NANO
-    assert ledger.money_by_quarter(start) == ({7: 2, 8: 4}, {7: 1, 9: 8})
+    assert ledger.money_by_quarter(start, everyone) == {"": ({7: 2, 8: 4}, {7: 1, 9: 8})}
+
+
+def test_money_by_quarter_is_told_by_group_of_accounts(ledger: Ledger) -> None:
+    def spend(model: str, component: str) -> int:
+        return ledger.intern(SPEND.name, {"model": model, "component": component})
+
+    ledger.commit(
+        Batch(
+            sums={
+                spend("gpt-4o", "input"): {7: 1},
+                spend("gpt-4o", "output"): {7: 2, 8: 4},
+                spend("gpt-5", "output"): {7: 8},
+                spend("claude", "output"): {7: 16},
+                ledger.intern(CREDIT.name, {"model": "claude"}): {7: 32},
+            }
+        )
+    )
+    assert ledger.money_by_quarter(0, lambda labels: labels["model"].startswith("gpt")) == {
+        True: ({7: 11, 8: 4}, {}),
+        False: ({7: 16}, {7: 32}),
+    }
+
+
+def test_a_series_tells_whom_it_is_for_before_its_commit_and_after_a_restart(path: Path) -> None:
+    ledger = Ledger.open(path)
+    series = ledger.intern(SPEND.name, {"team": "search", "component": "input"})
+    assert ledger.account_labels(series) == {"team": "search"}
+    ledger.commit(Batch(sums={series: {7: 1}}))
+    ledger.close()
+    again = Ledger.open(path)
+    assert again.account_labels(series) == {"team": "search"}
+    again.close()
 
 
 # -- Failures ---------------------------------------------------------------------------------
@@ -266,7 +304,7 @@ def test_a_series_from_an_earlier_run_needs_no_interning(path: Path) -> None:
     ledger.close()
     again = Ledger.open(path)
     again.commit(Batch(sums={series: {7: 2}}))
-    assert again.money_by_quarter(0) == ({7: 3}, {})
+    assert again.money_by_quarter(0, everyone) == {"": ({7: 3}, {})}
     again.close()
 
 

@@ -1,13 +1,17 @@
-"""What was spent in the open periods, kept by quarter of an hour."""
+"""What was spent of a budget in its open periods, kept by quarter of an hour."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import dropwhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from costmeter.budgets.period import WINDOWS, Period, Window, period, previous
-from costmeter.units import NANO, QUARTER_SECONDS
+from costmeter.budgets.budget import Budget, Limits
+from costmeter.budgets.period import Period, Window, period, previous
+from costmeter.budgets.rollover import ROLLOVER_PERIODS, inherited
+from costmeter.units import NANO, QUARTER_SECONDS, quarter
 
 _QUARTER_NS = QUARTER_SECONDS * NANO
 
@@ -21,57 +25,110 @@ class PeriodSpend(NamedTuple):
 
 
 class Spending:
-    """Spend by quarter of an hour, from the start of last month on.
+    """Spend of one budget by quarter of an hour, from the first period that still matters on.
 
     A period's spend is the sum of its quarters, so a period that has just begun starts at 0, an
     event that comes late still counts for the period of its own time, and no reset is ever needed.
     """
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, budget: Budget) -> None:
         """Begin empty.
 
         Args:
-            zone: the time zone of the calendar.
+            budget: whose zone and windows count. What it covers is for the caller to know.
         """
-        self._zone = zone
+        self._budget = budget
+        self._zone = budget.zone
         self._spend: dict[int, int] = {}
         self._credit: dict[int, int] = {}
-        self._sums: dict[Period, tuple[int, int]] = {}
+        self._sums: dict[Period, list[int]] = {}
+        self._open: dict[Window, Period] = {}
 
     def earliest_ns(self, now_ns: int) -> int:
-        """Return the first instant that matters: the start of the periods before the open ones."""
+        """Return the first instant that matters.
+
+        The start of the periods before the open ones, or of where the rollover's chain begins.
+        """
         return min(
-            previous(period(window, now_ns, self._zone), self._zone).start_ns for window in WINDOWS
+            self._before(window, now_ns, self._periods_back(window))[0].start_ns
+            for window in self._budget.windows
         )
 
-    def load(self, spend: Mapping[int, int], credit: Mapping[int, int]) -> None:
-        """Take nano-dollars by quarter as the ledger has them, in place of what is there."""
-        self._spend, self._credit = dict(spend), dict(credit)
-        self._sums = {}
+    def load(self, spend: Mapping[int, int], credit: Mapping[int, int], now_ns: int) -> None:
+        """Take nano-dollars by quarter as the ledger has them, in place of what is there.
+
+        Args:
+            spend: money spent.
+            credit: money taken back.
+            now_ns: what ended too long before this instant is left out.
+        """
+        first = quarter(self.earliest_ns(now_ns))
+        self._spend = {number: nano for number, nano in spend.items() if number >= first}
+        self._credit = {number: nano for number, nano in credit.items() if number >= first}
+        self._sums.clear()
 
     def add(self, quarters: Mapping[int, int], *, sign: int) -> None:
         """Add nano-dollars by quarter: spend where ``sign`` is 1, credit where it is -1."""
-        kept = self._spend if sign > 0 else self._credit
-        for quarter, nano in quarters.items():
-            kept[quarter] = kept.get(quarter, 0) + nano
-        self._sums = {}
+        kept, column = (self._spend, 0) if sign > 0 else (self._credit, 1)
+        for number, nano in quarters.items():
+            kept[number] = kept.get(number, 0) + nano
+            for each, sums in self._sums.items():
+                if each.start_ns <= number * _QUARTER_NS < each.end_ns:
+                    sums[column] += nano
 
     def current(self, window: Window, now_ns: int) -> PeriodSpend:
         """Return what was spent so far in the period of a kind that is open now."""
-        return self._sum(period(window, now_ns, self._zone))
+        return self._sum(self._current(window, now_ns))
 
     def periods(self, now_ns: int) -> Iterator[PeriodSpend]:
-        """Yield the open day, week and month and the one before each: late events change those."""
-        for window in WINDOWS:
-            current = period(window, now_ns, self._zone)
-            yield self._sum(previous(current, self._zone))
-            yield self._sum(current)
+        """Yield each window's open period and the one before it: late events change those."""
+        for window in self._budget.windows:
+            (closed,) = self._before(window, now_ns, 1)
+            yield self._sum(closed)
+            yield self.current(window, now_ns)
+
+    def limits(self, now_ns: int) -> Iterator[tuple[Window, Limits]]:
+        """Yield the limits of the open periods, with what these inherited."""
+        for window, limits in self._budget.limits.items():
+            yield window, limits.raised(self._inherited(window, limits, now_ns))
+
+    def _inherited(self, window: Window, limits: Limits, now_ns: int) -> int:
+        if not limits.rollover_max:
+            return 0
+        closed = self._before(window, now_ns, ROLLOVER_PERIODS)
+        sums = dropwhile(lambda each: not each.spend, map(self._sum, closed))
+        return inherited(limits, (each.spend - each.credit for each in sums))
+
+    def _periods_back(self, window: Window) -> int:
+        limits = self._budget.limits.get(window)
+        return ROLLOVER_PERIODS if limits and limits.rollover_max else 1
+
+    def _current(self, window: Window, now_ns: int) -> Period:
+        """Return the open period of a kind; with a new one, sums that nobody asks for go."""
+        known = self._open.get(window)
+        if known is None or not known.start_ns <= now_ns < known.end_ns:
+            known = self._open[window] = period(window, now_ns, self._zone)
+            self._sums = {each: sums for each, sums in self._sums.items() if each.window != window}
+        return known
+
+    def _before(self, window: Window, now_ns: int, count: int) -> tuple[Period, ...]:
+        """Return as many periods before the open one, oldest first."""
+        return _before(self._current(window, now_ns), self._zone, count)
 
     def _sum(self, each: Period) -> PeriodSpend:
-        if each not in self._sums:
+        sums = self._sums.get(each)
+        if sums is None:
             quarters = range(each.start_ns // _QUARTER_NS, each.end_ns // _QUARTER_NS)
-            self._sums[each] = (
-                sum(self._spend.get(quarter, 0) for quarter in quarters),
-                sum(self._credit.get(quarter, 0) for quarter in quarters),
-            )
-        return PeriodSpend(each, *self._sums[each])
+            sums = self._sums[each] = [
+                sum(kept.get(number, 0) for number in quarters)
+                for kept in (self._spend, self._credit)
+            ]
+        return PeriodSpend(each, *sums)
+
+
+@lru_cache(maxsize=1024)
+def _before(current: Period, zone: ZoneInfo, count: int) -> tuple[Period, ...]:
+    found = [current]
+    for _ in range(count):
+        found.append(previous(found[-1], zone))
+    return tuple(found[:0:-1])

@@ -16,9 +16,14 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
 )
 
+from costmeter.budgets import schema as budgets_schema
+from costmeter.budgets.budget import Budget
+from costmeter.budgets.schema import BudgetConfig
 from costmeter.errors import ConfigError
 from costmeter.ledger.accounting import label_caps
 from costmeter.names import DIMENSIONS
@@ -93,10 +98,11 @@ class Config(Section):
         journal: directories that applications write their usage to.
         ledger: the database file.
         listen: address of the HTTP server.
-        timezone: zone of the days, weeks and months of the built-in budget and of reports.
+        timezone: zone of the days, weeks and months of reports and of budgets that name none.
         scrape_interval: how often Prometheus scrapes; a new series stays 0 for as long.
         drain_timeout: how long a stopping exporter waits for its last scrape, at most.
         labels: labels beside the built-in ones, and changed caps of those.
+        budgets: what may be spent; :attr:`open_budgets` are those in force.
     """
 
     journal: Annotated[tuple[Path, ...], BeforeValidator(_as_list), Field(min_length=1)] = (
@@ -111,6 +117,7 @@ class Config(Section):
     events: EventsConfig = EventsConfig()
     prices: PricesConfig = PricesConfig()
     resources: tuple[ResourceConfig, ...] = ()
+    budgets: Annotated[tuple[BudgetConfig, ...], Field(max_length=1000)] = ()
     intake: IntakeConfig = IntakeConfig()
     alerts: AlertsConfig = AlertsConfig()
 
@@ -130,6 +137,29 @@ class Config(Section):
         if twice:
             raise ValueError(f"more than one resource is named {', '.join(twice)}")
         return resources
+
+    @field_validator("budgets", mode="wrap")
+    @classmethod
+    def _budgets_agree(
+        cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> tuple[BudgetConfig, ...]:
+        """Tell what is wrong between budgets together with what is wrong within them."""
+        labels = info.data.get("labels")
+        known = None if labels is None else label_caps(dict.fromkeys(labels, 0))
+        found = list(budgets_schema.conflicts(value, known))
+        budgets: tuple[BudgetConfig, ...] = ()
+        try:
+            budgets = handler(value)
+        except ValidationError as error:
+            found = [*budgets_schema.restated(error), *found]
+        if found:
+            raise ValidationError.from_exception_data("budgets", found)
+        return budgets
+
+    @property
+    def open_budgets(self) -> tuple[Budget, ...]:
+        """All budgets: the built-in one of everything, and the configured ones."""
+        return budgets_schema.in_force(self.budgets, self.timezone)
 
     @property
     def label_caps(self) -> dict[str, int]:

@@ -11,10 +11,11 @@ from importlib.metadata import version
 from typing import Final
 
 from costmeter import names
+from costmeter.budgets.budget import severity
 from costmeter.budgets.period import Period, Window, period
 from costmeter.journal.reader import Lag
 from costmeter.ledger import query
-from costmeter.names import ALL_SPEND, Family
+from costmeter.names import Family
 from costmeter.sidecar.exposition import Exposition, Gauges
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.view import (
@@ -132,21 +133,38 @@ class Exporter:
     # -- families ------------------------------------------------------------------------------
 
     def _budget_gauges(self) -> Iterator[Gauges]:
+        """Yield how the budgets stand, all as of the same commit."""
         spend: Samples = []
         credit: Samples = []
         starts: Samples = []
         ends: Samples = []
+        limits: Samples = []
+        thresholds: Samples = []
+        infos: Samples = []
         ledger = self._pipeline.ledger.id
-        for each in self._pipeline.spending.periods(time.time_ns()):
-            key = (ALL_SPEND, each.period.window, each.period.key)
-            spend.append(((*key, ledger), each.spend))
-            credit.append(((*key, ledger), each.credit))
-            starts.append((key, each.period.start_ns // NANO))
-            ends.append((key, each.period.end_ns // NANO))
+        for budget, periods, in_force in self._pipeline.budgets.standings(time.time_ns()):
+            for each in periods:
+                key = (budget.name, each.period.window, each.period.key)
+                spend.append(((*key, ledger), each.spend))
+                credit.append(((*key, ledger), each.credit))
+                starts.append((key, each.period.start_ns // NANO))
+                ends.append((key, each.period.end_ns // NANO))
+            for window, limit in in_force.items():
+                limits.append(((budget.name, window, "soft"), limit.soft))
+                if limit.hard is not None:
+                    limits.append(((budget.name, window, "hard"), limit.hard))
+                thresholds.extend(
+                    ((budget.name, window, str(share), severity(share)), share)
+                    for share in budget.thresholds
+                )
+            infos.append(((budget.name, budget.owner, budget.policy, str(budget.zone)), 1))
         yield Gauges(names.BUDGET_SPEND, spend)
         yield Gauges(names.BUDGET_CREDIT, credit)
         yield Gauges(names.BUDGET_PERIOD_START, starts)
         yield Gauges(names.BUDGET_PERIOD_END, ends)
+        yield Gauges(names.BUDGET_LIMIT, limits)
+        yield Gauges(names.BUDGET_THRESHOLD, thresholds)
+        yield Gauges(names.BUDGET_INFO, infos)
 
     def _resource_gauges(self) -> Iterator[Gauges]:
         readings = self._pipeline.readings

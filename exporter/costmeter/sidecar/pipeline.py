@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from costmeter.budgets.spending import Spending
+from costmeter.budgets.meter import BudgetMeter
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import ConfigError, CostmeterError, JournalError, LedgerError
 from costmeter.journal.reader import JournalReader
@@ -95,7 +95,7 @@ class Pipeline:
         prices: the prices in use.
         exposition: the ledger's series as text.
         publisher: decides what the exposition shows.
-        spending: spend of the open periods.
+        budgets: what was spent of each budget.
         readings: what the watched resources use now.
         collectors: how each part did last.
     """
@@ -132,7 +132,7 @@ class Pipeline:
             clock=clock,
             hold_ns=int(config.scrape_interval.total_seconds() * NANO),
         )
-        self.spending = Spending(config.timezone)
+        self.budgets = self._new_budgets(config)
         positions = self.ledger.positions()
         self.readers = [JournalReader(path, positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
@@ -158,7 +158,6 @@ class Pipeline:
         }
         self.reloaded_ns = clock.now_ns()
         self.reload_succeeded = True
-        self._load_spending()
         for family, values in _COUNTED.items():
             for value in values or config.label_caps:
                 self.publisher.intern(family.name, dict.fromkeys(family.labels, value))
@@ -309,9 +308,7 @@ class Pipeline:
 
     def _settle(self, turn: _Turn) -> None:
         """Show a committed batch and let go of what the ledger now holds."""
-        for series, quarters in turn.batch.sums.items():
-            if sign := self.publisher.money.get(series):
-                self.spending.add(quarters, sign=sign)
+        self.budgets.add(turn.batch.sums, self.publisher.money)
         self.publisher.publish(turn.batch)
         for reader in self.readers:
             self._forget.extend(reader.release())
@@ -358,7 +355,7 @@ class Pipeline:
         """Take over what another process wrote (``costmeter reprice``), and forget what is old."""
         if self.ledger.changed():
             self.publisher.load(self.ledger.series())
-            self._load_spending()
+            self.budgets.fill(self._clock.now_ns())
         if self._is_due("prune", PRUNE_SECONDS):
             try:
                 self.ledger.prune(self._clock.now_ns() - self._retention_ns)
@@ -400,9 +397,10 @@ class Pipeline:
             return found or ["the ledger cannot be written now; try again when it can"]
         try:
             prices = PriceBook(config.kept_prices, clock=self._clock, predecessor=self.prices)
+            budgets = self._new_budgets(config)
         except CostmeterError as error:
             return [str(error)]
-        self.config, self.prices = config, prices
+        self.config, self.prices, self.budgets = config, prices, budgets
         self._sampler.watch(config.resources)
         self._accountant = self._new_accountant()
         return []
@@ -430,12 +428,12 @@ class Pipeline:
             keep_events=self.config.events.keep,
         )
         accountant.know(series.labels for series in self.ledger.series())
+        accountant.know(budget.named for budget in self.budgets.budgets)
         return accountant
 
-    def _load_spending(self) -> None:
-        start = self.spending.earliest_ns(self._clock.now_ns())
-        spend, credit = self.ledger.money_by_quarter(start)
-        self.spending.load(spend, credit)
+    def _new_budgets(self, config: Config) -> BudgetMeter:
+        """Return a configuration's budgets, filled with what the ledger has."""
+        return BudgetMeter(config.open_budgets, self.ledger, self._clock.now_ns())
 
     # -- small -----------------------------------------------------------------------------------
 
