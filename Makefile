@@ -20,7 +20,7 @@ up: setup ## run the whole stack in the foreground; Ctrl-C ends it
 	@$(BIN)/python -m examples.up
 
 test: setup check ## set everything up and run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: $(INSTALLED) ## lint, types, import directions
 	$(BIN)/ruff check

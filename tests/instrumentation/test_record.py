@@ -181,7 +181,7 @@ def test_a_count_of_none_is_a_count_that_was_not_told(key, recorded, caplog):
         {"images": 10**12 + 1},
         {"output_tokens": 1.5},
         {"images": "many"},
-        {"web_searches": object()},
+        {"web_searches": object},
         {"cost_usd": float("nan")},
         {"cost_usd": -0.01},
         {"cost_usd": 10**7},
