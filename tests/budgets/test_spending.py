@@ -78,6 +78,20 @@ def test_an_empty_period_follows_at_midnight() -> None:
     assert days[:2] == [("2026-11-22", 5), ("2026-11-23", 0)]
 
 
+def test_a_year_that_passes_leaves_what_still_matters() -> None:
+    limits: dict[Window, Limits] = {"month": Limits(soft=100, rollover_max=1000)}
+    spending = Spending(Budget("team", ZoneInfo("UTC"), limits=limits))
+    for month in range(1, 13):
+        now = at(f"2026-{month:02d}-15T12:00:00+00:00")
+        spending.add({quarter(now): 90}, sign=1)
+        # Each month that has gone left 10.
+        assert dict(spending.limits(now))["month"].soft == 100 + 10 * (month - 1)
+    now = at("2027-03-01T00:00:00+00:00")
+    # March to December left 10 each, January and February, without any spend, 100 each.
+    assert dict(spending.limits(now))["month"].soft == 100 + 10 * 10 + 2 * 100
+    assert [each.spend for each in spending.periods(at("2027-01-01T00:00:00+00:00"))] == [90, 0]
+
+
 def test_only_windows_with_a_limit_are_counted_but_all_of_the_budget_of_everything() -> None:
     limits: dict[Window, Limits] = {"week": Limits(soft=10)}
     team = Spending(Budget("team", ZoneInfo("UTC"), limits=limits))

@@ -62,9 +62,7 @@ class Spending:
             credit: money taken back.
             now_ns: what ended too long before this instant is left out.
         """
-        first = quarter(self.earliest_ns(now_ns))
-        self._spend = {number: nano for number, nano in spend.items() if number >= first}
-        self._credit = {number: nano for number, nano in credit.items() if number >= first}
+        self._keep(spend, credit, now_ns)
         self._sums.clear()
 
     def add(self, quarters: Mapping[int, int], *, sign: int) -> None:
@@ -104,12 +102,20 @@ class Spending:
         return ROLLOVER_PERIODS if limits and limits.rollover_max else 1
 
     def _current(self, window: Window, now_ns: int) -> Period:
-        """Return the open period of a kind; with a new one, sums that nobody asks for go."""
+        """Return the open period of a kind; with a new one, what nobody asks for any more goes."""
         known = self._open.get(window)
         if known is None or not known.start_ns <= now_ns < known.end_ns:
             known = self._open[window] = period(window, now_ns, self._zone)
             self._sums = {each: sums for each, sums in self._sums.items() if each.window != window}
+            if window == self._budget.windows[-1]:
+                self._keep(self._spend, self._credit, now_ns)
         return known
+
+    def _keep(self, spend: Mapping[int, int], credit: Mapping[int, int], now_ns: int) -> None:
+        """Keep those of given quarters that matter."""
+        first = quarter(self.earliest_ns(now_ns))
+        self._spend = {number: nano for number, nano in spend.items() if number >= first}
+        self._credit = {number: nano for number, nano in credit.items() if number >= first}
 
     def _before(self, window: Window, now_ns: int, count: int) -> tuple[Period, ...]:
         """Return as many periods before the open one, oldest first."""
