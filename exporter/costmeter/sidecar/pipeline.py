@@ -123,8 +123,8 @@ class Pipeline:
         self._clock = clock
         for path in config.journal:
             _make_directory(path)
-        self.ledger = Ledger.open(config.ledger, clock=clock)
         self.prices = PriceBook(config.kept_prices, clock=clock)
+        self.ledger = Ledger.open(config.ledger, clock=clock)  # last: it is locked from here on
         self.exposition = Exposition(LEDGER_FAMILIES, config.extra_labels)
         self.publisher = Publisher(
             self.ledger,
