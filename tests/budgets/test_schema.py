@@ -47,7 +47,6 @@ def test_a_budget_is_read_to_the_nano_dollar(path: Path) -> None:
     )
     everything, search, hard_only = load(path).open_budgets
     assert everything == Budget(ALL_SPEND, ZoneInfo("Asia/Kolkata"))
-    assert everything.windows == ("day", "week", "month")
     assert search == Budget(
         "search",
         ZoneInfo("Europe/Berlin"),
@@ -57,7 +56,6 @@ def test_a_budget_is_read_to_the_nano_dollar(path: Path) -> None:
         (0.5, 1.0, 1.1),
         {"day": Limits(5 * 10**9, 75 * 10**8), "month": Limits(1, None, 50 * 10**9)},
     )
-    assert search.windows == ("day", "month")
     assert hard_only.zone == ZoneInfo("Asia/Kolkata")
     assert hard_only.thresholds == THRESHOLDS
     # Thresholds are shares of the hard limit where that is the only one.
@@ -68,7 +66,6 @@ def test_the_budget_of_everything_takes_limits_under_its_name(path: Path) -> Non
     path.write_text("budgets: [{name: all, month: {soft_usd: 100}}]", "utf-8")
     (everything,) = load(path).open_budgets
     assert everything.limits == {"month": Limits(100 * 10**9)}
-    assert everything.windows == ("day", "week", "month")
 
 
 def test_the_budgets_of_the_documentation_are_right(path: Path) -> None:

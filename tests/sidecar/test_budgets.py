@@ -137,7 +137,7 @@ def test_each_budget_counts_what_it_matches(stack: Stack, today: str) -> None:
     assert found["spend_usd", "gpt", "month", month] == 1.0625
     assert found["credit_usd", "gpt", "month", month] == 0.5
     assert found["spend_usd", "all", "month", month] == 9.3125
-    assert ("spend_usd", "search", "month", month) not in found
+    assert found["spend_usd", "search", "month", month] == 1.25
     assert {key: value for key, value in found.items() if key[0] not in _BY_PERIOD} == {
         ("limit_usd", "search", "day", "soft"): 5,
         ("limit_usd", "search", "day", "hard"): 7.5,

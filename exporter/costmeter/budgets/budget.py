@@ -8,8 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from costmeter.budgets.period import WINDOWS, Window
-from costmeter.names import ALL_SPEND
+from costmeter.budgets.period import Window
 
 Policy = Literal["warn", "soft", "hard"]
 Severity = Literal["info", "warning", "critical"]
@@ -63,11 +62,6 @@ class Budget:
     policy: Policy = "warn"
     thresholds: tuple[float, ...] = THRESHOLDS
     limits: Mapping[Window, Limits] = field(default_factory=dict)
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        """The windows that are counted: those with a limit, and all of the budget of everything."""
-        return tuple(each for each in WINDOWS if self.name == ALL_SPEND or each in self.limits)
 
     @property
     def named(self) -> dict[str, str]:

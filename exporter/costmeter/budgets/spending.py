@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from costmeter.budgets.budget import Budget, Limits
-from costmeter.budgets.period import Period, Window, period, previous
+from costmeter.budgets.period import WINDOWS, Period, Window, period, previous
 from costmeter.budgets.rollover import ROLLOVER_PERIODS, inherited
 from costmeter.units import NANO, QUARTER_SECONDS, quarter
 
@@ -35,7 +35,7 @@ class Spending:
         """Begin empty.
 
         Args:
-            budget: whose zone and windows count. What it covers is for the caller to know.
+            budget: whose zone and limits count. What it covers is for the caller to know.
         """
         self._budget = budget
         self._zone = budget.zone
@@ -51,7 +51,7 @@ class Spending:
         """
         return min(
             self._before(window, now_ns, self._periods_back(window))[0].start_ns
-            for window in self._budget.windows
+            for window in WINDOWS
         )
 
     def load(self, spend: Mapping[int, int], credit: Mapping[int, int], now_ns: int) -> None:
@@ -80,7 +80,7 @@ class Spending:
 
     def periods(self, now_ns: int) -> Iterator[PeriodSpend]:
         """Yield each window's open period and the one before it: late events change those."""
-        for window in self._budget.windows:
+        for window in WINDOWS:
             (closed,) = self._before(window, now_ns, 1)
             yield self._sum(closed)
             yield self.current(window, now_ns)
@@ -107,7 +107,7 @@ class Spending:
         if known is None or not known.start_ns <= now_ns < known.end_ns:
             known = self._open[window] = period(window, now_ns, self._zone)
             self._sums = {each: sums for each, sums in self._sums.items() if each.window != window}
-            if window == self._budget.windows[-1]:
+            if window == WINDOWS[-1]:
                 self._keep(self._spend, self._credit, now_ns)
         return known
 
