@@ -404,9 +404,20 @@ RULES: Final = (
     "budget:cost_spend:usd",
     "budget:cost_period_remaining:seconds",
     "budget:cost_spend_usd:delta5m",
+    "budget:cost_spend_usd:delta30m",
     "budget:cost_spend_usd:delta1h",
     "budget:cost_spend_usd:delta6h",
     "budget:cost_spend_usd:delta1d",
+    "budget:cost_spend_usd:delta7d",
+    # budget_alerts.yml
+    "budget:cost_limit:usd",
+    "budget:cost_threshold:ratio",
+    "budget:cost_owner:info",
+    "budget:cost_spend:ratio",
+    "budget:cost_remaining:usd",
+    "budget:cost_pace:ratio",
+    "budget:cost_exhaustion:seconds",
+    "budget:cost_forecast:usd",
     # spike.yml
     "budget:cost_spend_usd:delta1h_usual",
     "budget:cost_spike_min_excess:usd",
@@ -414,6 +425,14 @@ RULES: Final = (
 """Series that the recording rules make, ``level:metric:operations``; money in US dollars."""
 
 ALERTS: Final = (
+    "CostBudgetThresholdReached",
+    "CostBudgetExceeded",
+    "CostBudgetHardLimitExceeded",
+    "CostBudgetBurnFast",
+    "CostBudgetBurnSlow",
+    "CostBudgetBurnWeek",
+    "CostBudgetForecastExceeded",
+    "CostBudgetSpendingTooFast",
     "CostSpendSpike",
     "CostExporterDown",
     "CostExporterAbsent",

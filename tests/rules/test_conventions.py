@@ -24,6 +24,8 @@ from tests.rules.rulebook import (
 RUNBOOK = "https://github.com/costmeter/costmeter/blob/main/docs/runbook.md#"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 PROMETHEUS_OWN = {"up", "ALERTS"}
+SEVERITY_FROM_CONFIGURATION = "CostBudgetThresholdReached"
+"""The alert whose severity is a label of the threshold that was reached."""
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 each_alert = pytest.mark.parametrize("name", ALERTS)
@@ -103,21 +105,24 @@ def test_a_group_is_evaluated_more_often_than_a_sample_is_found(group: dict[str,
 
 def test_the_rolling_windows_agree_with_themselves() -> None:
     """The offset, the age below which a month began at 0, and the name are one window."""
-    windows = [rule for rule in RECORDS if rule.group == "cost_budget_windows"]
-    assert len(windows) == 4
+    *windows, week = [rule for rule in RECORDS if rule.group == "cost_budget_windows"]
+    assert len(windows) == 5
     for rule in windows:
         (offset,) = re.findall(r"offset (\w+)", rule.expr)
         (age,) = re.findall(r"< (\d+)\)", rule.expr)
         assert rule.name == f"budget:cost_spend_usd:delta{offset}"
         assert seconds(offset) == int(age)
+    assert week.name == "budget:cost_spend_usd:delta7d"
+    assert re.findall(r"delta1d offset (\w+)", week.expr) == [f"{day}d" for day in range(1, 7)]
 
 
 @each_alert
 def test_an_alert_tells_what_is_up_and_where_to_look(name: str) -> None:
     alert = ALERTS[name]
     assert re.fullmatch(r"Cost[A-Z][A-Za-z]+", name)
-    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
-    assert alert["labels"]["kind"] in {"health", "anomaly"}
+    if name != SEVERITY_FROM_CONFIGURATION:
+        assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+    assert alert["labels"]["kind"] in {"health", "anomaly", "threshold", "burn", "forecast"}
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard"}
     assert alert["annotations"]["runbook_url"] == f"{RUNBOOK}{name.lower()}"
     assert name.lower() in headings(ROOT / "docs" / "runbook.md")
@@ -133,9 +138,8 @@ def test_an_alert_links_to_a_dashboard_that_exists(name: str) -> None:
 @each_alert
 def test_the_runbook_agrees_on_severity_and_patience(name: str) -> None:
     alert = ALERTS[name]
-    row = (
-        rf"\| \[{name}\]\(#{name.lower()}\) \| {alert['labels']['severity']} \| [^|]+ \| ([^|]+) \|"
-    )
+    severity = alert["labels"].get("severity", "its own")
+    row = rf"\| \[{name}\]\(#{name.lower()}\) \| {severity} \| [^|]+ \| ([^|]+) \|"
     match = re.search(row, (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"))
     assert match, f"docs/runbook.md has no row for {name}"
     assert match[1] == alert.get("for", "at once")
