@@ -51,9 +51,9 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 def threshold(severity: str, percent: int, **labels: str) -> dict[str, str]:
-    """Return a threshold alert, of the kind that later rules make of budgets."""
+    """Return a threshold alert, of the kind that the rules make of budgets."""
     return {
-        "alertname": "CostBudgetThreshold",
+        "alertname": "CostBudgetThresholdReached",
         "severity": severity,
         "kind": "threshold",
         "budget": "search",
@@ -321,3 +321,54 @@ def test_what_prometheus_finds_arrives_with_its_value(
     }
     assert alert["annotations"]["summary"] == "No price is known for new of acme"
     assert alert["annotations"]["runbook_url"].endswith("/docs/runbook.md#costusageunpriced")
+
+
+@pytest.mark.parametrize("prometheus_program", installed("prometheus"))
+def test_a_budget_s_thresholds_arrive_once_each_and_the_limit_silences_the_lesser(
+    program: str, prometheus_program: str, hooks: Hooks, tmp_path: Path
+) -> None:
+    period, long_ago, far_ahead = ("search", "day", "2026-11-22"), 1_000_000_000, 4_000_000_000
+    levels = {"0.5": "info", "0.8": "warning", "0.9": "warning", "1": "critical"}
+    exposed = Exposed(
+        {
+            names.BUILD_INFO: {("0.1.0", "3.11"): 1},
+            names.LEDGER_INFO: {("L1", "1"): 1},
+            names.BUDGET_LIMIT: {("search", "day", "soft"): 100, ("search", "day", "hard"): 120},
+            names.BUDGET_THRESHOLD: {
+                ("search", "day", share, level): float(share) for share, level in levels.items()
+            },
+            names.BUDGET_INFO: {("search", "search-leads", "warn", "UTC"): 1},
+            names.BUDGET_PERIOD_START: {period: long_ago},
+            names.BUDGET_PERIOD_END: {period: far_ahead},
+            names.BUDGET_SPEND: {(*period, "L1"): 0},
+        }
+    )
+
+    def arrive(told: int) -> None:
+        until(lambda: len(hooks.posted["/search"]) >= told)
+
+    variables = {
+        "COSTMETER_WEBHOOK_URL": hooks.url("/default"),
+        "COSTMETER_CRITICAL_WEBHOOK_URL": hooks.url("/critical"),
+        "COSTMETER_OWNERS": f"{{search-leads: {{webhook: '{hooks.url('/search')}'}}}}",
+    }
+    server = Alertmanager(tmp_path / "alertmanager", variables)
+    prometheus = Prometheus(tmp_path / "prometheus")
+    prometheus.alert(server.port)
+    with server.run(program), prometheus.run(prometheus_program), exposed.served() as port:
+        prometheus.scrape(port)
+        until(lambda: prometheus.query("budget:cost_spend:usd"))
+        for told, spent in enumerate((52, 81, 101), start=1):
+            exposed.values[names.BUDGET_SPEND] = {(*period, "L1"): spent}
+            arrive(told)
+        # 90 % was reached with the limit; another evaluation and another round bring no word of it.
+        until(lambda: prometheus.query('ALERTS{threshold="0.9",alertstate="firing"}'))
+        server.post(SENTINEL)
+        until(lambda: hooks.posted["/default"])
+    assert hooks.summaries("/search") == [
+        ("firing", ["search has used 50% of its budget for the day 2026-11-22"]),
+        ("firing", ["search has used 80% of its budget for the day 2026-11-22"]),
+        ("firing", ["search has used up its budget for the day 2026-11-22"]),
+    ]
+    assert hooks.summaries("/critical") == hooks.summaries("/search")[2:]
+    assert hooks.summaries("/default") == [("firing", ["last"])]
