@@ -35,29 +35,35 @@ Intern = Callable[[str, Mapping[str, str]], int]
 
 
 class Histogram:
-    """A histogram of one label set: ``values`` are what was observed since the last flush."""
+    """A histogram of one label set: ``values`` are what was observed since the last flush.
 
-    __slots__ = ("family", "labels", "series", "values")
+    ``ahead`` is what its sum gets beyond the values: the parts of what will be observed as a whole
+    later, less the parts of what is observed now.
+    """
+
+    __slots__ = ("ahead", "family", "labels", "series", "values")
 
     def __init__(self, family: Family, labels: dict[str, str]) -> None:
         self.family = family
         self.labels = labels
         self.values: list[int] = []
+        self.ahead = 0
         self.series: list[int] = []
 
     def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
         """Add what was observed to the sums, cumulative by bucket, and begin anew."""
         values, bounds = self.values, self.family.buckets
-        if not values:
+        if not (values or self.ahead):
             return
         self.series = self.series or self._intern(intern)
         values.sort()
         upto = [bisect_right(values, round(bound * self.family.scale)) for bound in bounds]
-        amounts = [*upto, len(values), sum(values), len(values)]
+        amounts = [*upto, len(values), sum(values) + self.ahead, len(values)]
         for series, amount in zip(self.series, amounts, strict=True):
             if amount:
                 add(sums, series, 0, amount)
         values.clear()
+        self.ahead = 0
 
     def _intern(self, intern: Intern) -> list[int]:
         """Return the ids of all buckets, those at 0 too, of the sum and of the count."""
@@ -74,25 +80,27 @@ class Account:
     """The amounts of one set of label values within one quarter of an hour, not yet flushed.
 
     ``amounts`` are indexed by slot; ``costs`` and ``durations`` are the values of the histograms
-    that it observes in, nano-dollars of requests and nanoseconds of calls.
+    that it observes in, nano-dollars of requests and nanoseconds of calls; ``requests`` is the
+    former of the two.
     """
 
-    __slots__ = ("amounts", "costs", "durations", "labels", "overflows", "quarter", "series",
-                 "status", "touched")  # fmt: skip
+    __slots__ = ("amounts", "costs", "durations", "labels", "overflows", "quarter", "requests",
+                 "series", "status", "touched")  # fmt: skip
 
     def __init__(
         self,
         labels: dict[str, str],
         status: str,
         overflows: tuple[str, ...],
-        costs: list[int],
-        durations: list[int],
+        requests: Histogram,
+        durations: Histogram,
     ) -> None:
         self.labels = labels
         self.status = status
         self.overflows = overflows
-        self.costs = costs
-        self.durations = durations
+        self.requests = requests
+        self.costs = requests.values
+        self.durations = durations.values
         self.quarter = -1
         self.touched = False
         self.amounts = [0] * len(SLOTS)

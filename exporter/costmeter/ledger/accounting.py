@@ -25,6 +25,7 @@ from costmeter.ledger.account import (
     add,
 )
 from costmeter.ledger.batch import Batch, EventRow
+from costmeter.ledger.requests import Ended, OpenRequest, OpenRequests, Part
 from costmeter.names import (
     API_CALL_DURATION,
     DIMENSIONS,
@@ -105,7 +106,8 @@ class Accountant:
         self._values: dict[str, set[str]] = {name: set() for name in self._caps}
         self._by_bytes: dict[tuple[str, str, str, bytes], Account] = {}
         self._accounts: dict[tuple[str, ...], Account] = {}
-        self._histograms: dict[tuple[str, str, str], Histogram] = {}
+        self._histograms: dict[tuple[str, tuple[str, ...]], Histogram] = {}
+        self._requests = OpenRequests()
         self._touched: list[Account] = []
         self._tally: Counter[tuple[Family, str]] = Counter()
         self._batch = Batch()
@@ -119,6 +121,10 @@ class Accountant:
                 if name in self._values and value != OVERFLOW:
                     self._values[name].add(value)
 
+    def resume(self, requests: Iterable[OpenRequest]) -> None:
+        """Take the requests under way, oldest first."""
+        self._requests.resume(requests)
+
     def add(self, payload: bytes) -> bool:
         """Add one event, given as its JSON array; return False where it is refused."""
         if len(payload) > MAX_EVENT_BYTES:
@@ -126,6 +132,9 @@ class Accountant:
             return False
         try:
             event = self._decode(payload)
+            if event.request and not (event.calls or event.usage or event.cost_nano_usd):
+                self._observe_ended(self._requests.end(event.request[:MAX_NAME_LENGTH]))
+                return True
             account = self._account(event)
         except (msgspec.MsgspecError, RecursionError):
             self.tally(EVENTS_REJECTED, "malformed")
@@ -164,7 +173,11 @@ class Accountant:
             return None
         account = self._account(event)
         self._turn_to(account, time_ns // QUARTER_NS)
-        self._add_charge(charge, event, account)
+        self._add_components(charge, account)
+        if event.request:  # it was observed, or will be, without this part
+            account.requests.ahead += charge.nano_usd
+        else:
+            _observe_shares(account.costs, charge.nano_usd, event.requests)
         return charge
 
     def take(self) -> Batch:
@@ -174,6 +187,8 @@ class Accountant:
             account.flush(sums, self._intern)
             account.touched = False
         self._touched.clear()
+        self._observe_ended(self._requests.lapse(self._now_ns))
+        self._batch.requests = self._requests.take()
         for histogram in self._histograms.values():
             histogram.flush(sums, self._intern)
         for (family, value), count in self._tally.items():
@@ -230,10 +245,10 @@ class Accountant:
         amounts[_FOR_WRITTEN] += for_written
         amounts[_FOR_REASONING] += for_reasoning
         cost = for_fresh + for_reads + for_written + for_reasoning
-        if event.requests == 1:
+        if event.requests == 1 and not event.request:
             account.costs.append(cost)
         else:
-            _observe(account.costs, cost, event.requests)
+            self._observe(cost, event, account)
         return cost, tariff.price
 
     def _add_any(
@@ -250,32 +265,49 @@ class Accountant:
             return self._add_unused(event, account)
         if charge is None:
             return self._unpriced(account, "no_price")
-        return self._add_charge(charge, event, account), charge.price
+        self._add_components(charge, account)
+        self._observe(charge.nano_usd, event, account)
+        return charge.nano_usd, charge.price
 
     @staticmethod
-    def _add_charge(charge: Charge, event: RecordedUsage, account: Account) -> int:
+    def _add_components(charge: Charge, account: Account) -> None:
         for component, nano in charge.components:
             account.amounts[SPENT[component]] += nano
-        _observe(account.costs, charge.nano_usd, event.requests)
-        return charge.nano_usd
 
-    @staticmethod
-    def _add_known_cost(known: int, event: RecordedUsage, account: Account) -> tuple[int, str]:
+    def _add_known_cost(
+        self, known: int, event: RecordedUsage, account: Account
+    ) -> tuple[int, str]:
         """Add the cost that the application gave, in nano-dollars."""
         if known < 0:
             account.amounts[CREDITED] -= known
         else:
             component = "compute" if event.operation == "compute" else "request"
             account.amounts[SPENT[component]] += known
-        _observe(account.costs, known, event.requests)
+        self._observe(known, event, account)
         return known, "reported"
 
     def _add_unused(self, event: RecordedUsage, account: Account) -> tuple[int | None, str]:
         """Take note of an event that used nothing: free where it failed, otherwise a riddle."""
         if event.status in _PERHAPS_BILLED:
             return self._unpriced(account, "no_usage")
-        _observe(account.costs, 0, event.requests)
+        self._observe(0, event, account)
         return 0, "failed"
+
+    def _observe(self, cost: int, event: RecordedUsage, account: Account) -> None:
+        """Observe the cost of an event's requests, or hold it until the request it is in ends."""
+        if not event.request:
+            _observe_shares(account.costs, cost, event.requests)
+            return
+        histogram = account.requests
+        part = Part(*(histogram.labels[name] for name in REQUEST_COST.labels))
+        self._requests.add(event.request[:MAX_NAME_LENGTH], part, cost, self._now_ns)
+        histogram.ahead += cost
+
+    def _observe_ended(self, ended: Iterable[Ended]) -> None:
+        for part, cost in ended:
+            histogram = self._histogram(REQUEST_COST, part)
+            histogram.values.append(cost)
+            histogram.ahead -= cost
 
     def _unpriced(self, account: Account, reason: str) -> tuple[None, str]:
         """Count an event that has no price."""
@@ -319,8 +351,8 @@ class Accountant:
                 labels,
                 status,
                 tuple(overflows),
-                self._values_of(REQUEST_COST, labels),
-                self._values_of(API_CALL_DURATION, labels),
+                self._histogram_of(REQUEST_COST, labels),
+                self._histogram_of(API_CALL_DURATION, labels),
             )
         return account
 
@@ -334,18 +366,20 @@ class Accountant:
         overflows.append(name)
         return OVERFLOW
 
-    def _values_of(self, family: Family, labels: dict[str, str]) -> list[int]:
-        """Return where observations of the histogram of an account's label set are put."""
-        first, second = (labels[name] for name in family.labels)
-        key = (family.name, first, second)
+    def _histogram_of(self, family: Family, labels: dict[str, str]) -> Histogram:
+        """Return the histogram that an account's label set is observed in."""
+        return self._histogram(family, tuple(labels[name] for name in family.labels))
+
+    def _histogram(self, family: Family, values: tuple[str, ...]) -> Histogram:
+        key = (family.name, values)
         histogram = self._histograms.get(key)
         if histogram is None:
-            own = dict(zip(family.labels, (first, second), strict=True))
+            own = dict(zip(family.labels, values, strict=True))
             histogram = self._histograms[key] = Histogram(family, own)
-        return histogram.values
+        return histogram
 
 
-def _observe(values: list[int], value: int, times: int) -> None:
+def _observe_shares(values: list[int], value: int, times: int) -> None:
     """Observe a value that several requests share."""
     if times:
         share = value // times

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from costmeter.ledger.requests import OpenRequest
 
 
 class EventRow(NamedTuple):
@@ -52,6 +54,7 @@ class Batch:
         events: events to keep.
         shown: series whose value may be exposed from now on.
         corrections: costs of events that had none; the money itself is in ``sums``.
+        requests: by id, what requests under way have cost; nothing for those that have ended.
     """
 
     sums: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -60,3 +63,12 @@ class Batch:
     events: list[EventRow] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
+    requests: dict[str, list[OpenRequest]] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return self == _EMPTY
+
+
+_EMPTY: Final = Batch()

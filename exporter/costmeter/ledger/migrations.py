@@ -91,7 +91,19 @@ _VERSION_1: Final = (
     ) STRICT""",
 )
 
-STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1,)
+_VERSION_2: Final = (
+    # -- Requests of applications that are under way, with what they have cost by provider.
+    """CREATE TABLE open_request (
+        request TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        began_ns INTEGER NOT NULL,
+        cost INTEGER NOT NULL,
+        PRIMARY KEY (request, endpoint, provider)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1, _VERSION_2)
 """What leads from each version to the next: ``STEPS[n]`` from version ``n`` to ``n + 1``."""
 
 SCHEMA_VERSION: Final = len(STEPS)

@@ -19,6 +19,7 @@ from costmeter.ledger.batch import Batch
 from costmeter.ledger.events import StoredEvent
 from costmeter.ledger.file import BUSY_SECONDS, connect, create, hold, wal
 from costmeter.ledger.migrations import SCHEMA_VERSION
+from costmeter.ledger.requests import OpenRequest, Part
 from costmeter.ledger.schema import AMOUNT_COLUMNS, Cell, canonical, cell_of, identity
 from costmeter.units import quarter
 
@@ -203,6 +204,7 @@ class Ledger:
             prices = self._prices | new_prices
             events.keep(connection, batch.events, prices)
             events.correct(connection, batch.corrections, prices)
+            self._hold_requests(batch.requests)
         self._new.clear()
         self._prices = prices
         self._bound_wal()
@@ -221,6 +223,18 @@ class Ledger:
         """Return how far each source has been read."""
         with self._errors():
             return dict(self._connection.execute("SELECT name, value FROM position"))
+
+    def open_requests(self) -> list[OpenRequest]:
+        """Return the requests under way with what they have cost, oldest first."""
+        with self._errors():
+            rows = self._connection.execute(
+                "SELECT request, endpoint, provider, began_ns, cost FROM open_request "
+                "ORDER BY began_ns"
+            ).fetchall()
+        return [
+            OpenRequest(request, Part(endpoint, provider), began_ns, cost)
+            for request, endpoint, provider, began_ns, cost in rows
+        ]
 
     def account_labels(self, series: int) -> dict[str, str]:
         """Return the labels that say whom a series of money, tokens or calls is for.
@@ -331,6 +345,19 @@ class Ledger:
                 row[2 + cell.column] += amount
         self._connection.executemany(_ADD_TOTAL, totals)
         self._connection.executemany(_ADD_QUARTER, rows.values())
+
+    def _hold_requests(self, requests: Mapping[str, list[OpenRequest]]) -> None:
+        self._connection.executemany(
+            "DELETE FROM open_request WHERE request = ?", [(request,) for request in requests]
+        )
+        self._connection.executemany(
+            "INSERT INTO open_request VALUES (?, ?, ?, ?, ?)",
+            [
+                (request, *part, began_ns, cost)
+                for parts in requests.values()
+                for request, part, began_ns, cost in parts
+            ],
+        )
 
     def _cell(self, series: int) -> Cell | None:
         try:

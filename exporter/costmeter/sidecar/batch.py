@@ -301,6 +301,7 @@ _EVENT_FIELDS: Final[dict[str, Check]] = {
     "cost_nano_usd": _nullable(_integer(-MAX_COST_NANO_USD, MAX_COST_NANO_USD)),
     "cost_usd": _nullable(_decimal(-MAX_COST_NANO_USD // NANO, MAX_COST_NANO_USD // NANO)),
     "estimated": _boolean,
+    "request": _name,
 }
 _STANDS_FOR: Final = {
     "time": "time_ns",

@@ -274,7 +274,7 @@ class Pipeline:
         """Take what there is into the ledger; return whether there was anything."""
         turn = self._waiting or self._collect(read_journals=read_journals)
         batch = turn.batch
-        if not (batch.sums or batch.positions or batch.forget or batch.events or batch.shown):
+        if batch.is_empty:
             turn.delivery.answer()
             return False
         began = time.monotonic()
@@ -429,6 +429,7 @@ class Pipeline:
         )
         accountant.know(series.labels for series in self.ledger.series())
         accountant.know(budget.named for budget in self.budgets.budgets)
+        accountant.resume(self.ledger.open_requests())
         return accountant
 
     def _new_budgets(self, config: Config) -> BudgetMeter:
