@@ -230,6 +230,18 @@ CPU_USAGE: Final = Family(
 MEMORY_USAGE: Final = Family(
     "cost_memory_usage_bytes", "gauge", "Memory in use now, in bytes.", ("resource",)
 )
+CPU_LIMIT: Final = Family(
+    "cost_cpu_limit_cores",
+    "gauge",
+    "CPU set aside, as configured or as the cgroup's limit has it, in cores; absent without one.",
+    ("resource",),
+)
+MEMORY_LIMIT: Final = Family(
+    "cost_memory_limit_bytes",
+    "gauge",
+    "Memory set aside, as configured or as the cgroup's limit has it, in bytes; absent without.",
+    ("resource",),
+)
 CPU_PRICE: Final = Family(
     "cost_cpu_core_hour_price_usd",
     "gauge",
@@ -331,7 +343,7 @@ CONFIG_RELOAD_TIMESTAMP: Final = Family(
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
     BUDGET_LIMIT, BUDGET_THRESHOLD, BUDGET_INFO,
-    CPU_USAGE, MEMORY_USAGE, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
+    CPU_USAGE, MEMORY_USAGE, CPU_LIMIT, MEMORY_LIMIT, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_CREATED, LEDGER_SIZE,
     JOURNAL_LAG_SECONDS, JOURNAL_LAG_BYTES, JOURNAL_WRITERS,
@@ -393,6 +405,9 @@ RULES: Final = (
     "resource:cost_memory_usd_per_hour:sum",
     "resource:cost_usd_per_hour:sum",
     "all:cost_usd_per_hour:sum",
+    "resource:cost_cpu_idle_usd_per_hour:sum",
+    "resource:cost_memory_idle_usd_per_hour:sum",
+    "resource:cost_idle_usd_per_hour:sum",
     # budget.yml
     "budget:cost_period_end:timestamp_seconds",
     "budget:cost_period_start:timestamp_seconds",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from costmeter.workloads.cgroup import Cgroup
+from costmeter.workloads.cgroup import UNLIMITED, Cgroup, Limits
 
 MIB = 1 << 20
 
@@ -73,6 +73,53 @@ def test_a_cache_larger_than_the_use_is_a_working_set_of_nothing(v2: Path) -> No
     cgroup.close()
 
 
+@pytest.mark.parametrize(
+    ("cpu", "memory", "limits"),
+    [
+        ("150000 100000", f"{512 * MIB}", Limits(1.5, 512 * MIB)),
+        ("max 100000", "max", UNLIMITED),
+        ("20000 100000", "max", Limits(0.2, None)),
+    ],
+)
+def test_version_2_tells_what_is_set_aside(v2: Path, cpu: str, memory: str, limits: Limits) -> None:
+    write_v2(v2 / "a", usec=1, current=1, inactive=0)
+    (v2 / "a" / "cpu.max").write_text(f"{cpu}\n")
+    (v2 / "a" / "memory.max").write_text(f"{memory}\n")
+    cgroup = Cgroup.at(v2, "/a")
+    assert cgroup.limits == UNLIMITED
+    cgroup.sample()
+    assert cgroup.limits == limits
+    cgroup.close()
+
+
+@pytest.mark.parametrize(
+    ("quota", "memory", "limits"),
+    [
+        ("50000", f"{512 * MIB}", Limits(0.5, 512 * MIB)),
+        ("-1", "9223372036854771712", UNLIMITED),
+    ],
+)
+def test_version_1_tells_what_is_set_aside(
+    v1: Path, quota: str, memory: str, limits: Limits
+) -> None:
+    write_v1(v1, "a", ns=1, usage=1, inactive=0)
+    (v1 / "cpuacct" / "a" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (v1 / "cpuacct" / "a" / "cpu.cfs_period_us").write_text("100000\n")
+    (v1 / "memory" / "a" / "memory.limit_in_bytes").write_text(f"{memory}\n")
+    cgroup = Cgroup.at(v1, "/a")
+    cgroup.sample()
+    assert cgroup.limits == limits
+    cgroup.close()
+
+
+def test_a_cgroup_without_files_of_limits_has_none(v2: Path) -> None:
+    write_v2(v2, usec=1, current=1, inactive=0)  # such as the root
+    cgroup = Cgroup.at(v2, "/")
+    cgroup.sample()
+    assert cgroup.limits == UNLIMITED
+    cgroup.close()
+
+
 def test_a_cgroup_that_comes_later_counts_from_its_beginning(v2: Path) -> None:
     cgroup = Cgroup.at(v2, "/a")
     with pytest.raises(FileNotFoundError, match=r"a/cpu.stat is not there"):
@@ -112,6 +159,8 @@ def test_a_cgroup_that_goes_has_no_memory(v2: Path) -> None:
         ("memory.current", "max\n", r"memory.current: b'max\\n' is not a whole number"),
         ("memory.stat", "anon 1\n", r"memory.stat has no line 'inactive_file'"),
         ("cpu.stat", "usage_usec x\n", r"cpu.stat: b'x' is not a whole number"),
+        ("cpu.max", "100000\n", r"cpu.max: b'' is not a whole number"),
+        ("memory.max", "all\n", r"memory.max: b'all\\n' is not a whole number"),
     ],
 )
 def test_a_file_of_another_form_is_told(v2: Path, name: str, content: str, message: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from costmeter.workloads.cgroup import Limits
 from costmeter.workloads.resources import MAX_HOLD_NS, Reading, ResourceSampler
 from costmeter.workloads.schema import ResourceConfig
 
@@ -220,17 +221,38 @@ def test_the_container_of_this_process_is_charged(proc: Any, clock: Any, tmp_pat
     (mount / "memory.current").write_text(f"{2 * GIB}\n")
     (mount / "memory.stat").write_text(f"inactive_file {GIB}\n")
     (mount / "cpu.stat").write_text("usage_usec 5000000\n")
+    (mount / "cpu.max").write_text("200000 100000\n")
     config = ResourceConfig(name="pod", container=True, usd_per_core_hour=1, usd_per_gib_hour=2)
     pod = ResourceSampler([config], clock=clock, proc=proc.path, cgroup=mount)
     clock.pass_seconds(36)
     (mount / "cpu.stat").write_text("usage_usec 23000000\n")
-    assert pod.sample() == [Reading("pod", True, 0.5, GIB)]
+    assert pod.sample() == [Reading("pod", True, 0.5, GIB, Limits(cores=2.0))]
     # 18 core-seconds at 1 USD, 1 GiB for 36 s at 2 USD an hour
     assert {event.model: event.cost_nano_usd for event in pod.charge()} == {
         "cpu": 5_000_000,
         "memory": 20_000_000,
     }
     pod.close()
+
+
+def test_a_configured_size_goes_before_the_limit_of_the_cgroup(
+    proc: Any, clock: Any, tmp_path: Path
+) -> None:
+    pod = tmp_path / "cgroup" / "pod"
+    pod.mkdir(parents=True)
+    (pod.parent / "cgroup.controllers").write_text("cpu memory\n")
+    (pod / "memory.current").write_text("4096\n")
+    (pod / "memory.stat").write_text("inactive_file 0\n")
+    (pod / "memory.max").write_text(f"{3 * GIB}\n")
+    (pod / "cpu.stat").write_text("usage_usec 5\n")
+    (pod / "cpu.max").write_text("200000 100000\n")
+    config = ResourceConfig(name="pod", cgroup="/pod", cores="1.5")
+    sampler = ResourceSampler([config], clock=clock, proc=proc.path, cgroup=pod.parent)
+    assert sampler.sample()[0].limits == Limits(1.5, 3 * GIB)
+    for file in pod.iterdir():
+        file.write_text("")
+    assert sampler.sample()[0].limits == Limits(1.5, None), "a cgroup that is gone has no limits"
+    sampler.close()
 
 
 def test_a_changed_configuration_keeps_what_is_the_same_and_charges_what_goes(

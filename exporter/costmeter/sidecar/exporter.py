@@ -172,6 +172,18 @@ class Exporter:
         cores = [((r.resource,), r.cores) for r in readings if r.cores is not None]
         yield Gauges(names.CPU_USAGE, cores)
         yield Gauges(names.MEMORY_USAGE, [((r.resource,), r.memory_bytes) for r in readings])
+        yield Gauges(
+            names.CPU_LIMIT,
+            [((r.resource,), r.limits.cores) for r in readings if r.limits.cores is not None],
+        )
+        yield Gauges(
+            names.MEMORY_LIMIT,
+            [
+                ((r.resource,), r.limits.memory_bytes)
+                for r in readings
+                if r.limits.memory_bytes is not None
+            ],
+        )
         yield Gauges(names.RESOURCE_UP, [((r.resource,), r.up) for r in readings])
         yield Gauges(
             names.CPU_PRICE, [((r.name,), usd_to_nano(r.usd_per_core_hour)) for r in resources]

@@ -1,16 +1,36 @@
 """CPU and memory of a cgroup, version 1 or 2.
 
-Source: Linux, ``Documentation/admin-guide/cgroup-v2.rst`` (``cpu.stat``, ``memory.current``,
-``memory.stat``) and ``cgroup-v1/{cpuacct,memory}.rst``.
+Source: Linux, ``Documentation/admin-guide/cgroup-v2.rst`` (``cpu.stat``, ``cpu.max``,
+``memory.current``, ``memory.max``, ``memory.stat``), ``cgroup-v1/{cpuacct,memory}.rst`` and
+``Documentation/scheduler/sched-bwc.rst`` (``cpu.cfs_quota_us``).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from costmeter.workloads.kept import KeptFile
 
 _NS_PER_US = 1000
+
+_V1_UNLIMITED: Final = 1 << 62
+"""Bytes from which on version 1's limit is none: it shows 2**63 less one page."""
+
+
+class Limits(NamedTuple):
+    """What may be used at most; None where there is no limit.
+
+    Attributes:
+        cores: CPU, in cores.
+        memory_bytes: memory, in bytes.
+    """
+
+    cores: float | None = None
+    memory_bytes: int | None = None
+
+
+UNLIMITED: Final = Limits()
 
 
 class Cgroup:
@@ -20,19 +40,26 @@ class Cgroup:
         cpu_ns: CPU time used since this object was made, in nanoseconds; only ever rises.
         memory_bytes: the working set: memory in use less the file cache that can go at once
             (``memory.current`` less ``inactive_file``), the figure by which kubelet evicts.
+        limits: the cgroup's own limits; not those of the cgroups above it.
     """
 
     def __init__(self, cpu: Path, memory: Path) -> None:
         """Take the cgroup's directory for CPU and that for memory: with version 2 the same one."""
         self.cpu_ns = 0
         self.memory_bytes = 0
+        self.limits = UNLIMITED
         self._unified = cpu == memory
         if self._unified:
             self._cpu = KeptFile(cpu / "cpu.stat")
             self._memory = KeptFile(memory / "memory.current")
+            self._cpu_limit = KeptFile(cpu / "cpu.max")
+            self._memory_limit = KeptFile(memory / "memory.max")
         else:
             self._cpu = KeptFile(cpu / "cpuacct.usage")
             self._memory = KeptFile(memory / "memory.usage_in_bytes")
+            self._cpu_limit = KeptFile(cpu / "cpu.cfs_quota_us")
+            self._cpu_period = KeptFile(cpu / "cpu.cfs_period_us")
+            self._memory_limit = KeptFile(memory / "memory.limit_in_bytes")
         self._memory_stat = KeptFile(memory / "memory.stat")
         self._counter: int | None = None
 
@@ -72,23 +99,50 @@ class Cgroup:
         except FileNotFoundError:
             self._counter = 0
             self.memory_bytes = 0
+            self.limits = UNLIMITED
             raise
         before, self._counter = self._counter, counter
         if before is not None:
             # A counter below what it was belongs to a new cgroup of the same path.
             self.cpu_ns += counter - before if counter >= before else counter
         self.memory_bytes = max(0, _number(self._memory) - self._inactive_file())
+        self.limits = Limits(self._read_cpu_limit(), self._read_memory_limit())
         return before is not None
 
     def close(self) -> None:
         """Close the files."""
-        for file in (self._cpu, self._memory, self._memory_stat):
+        files = [self._cpu, self._memory, self._memory_stat, self._cpu_limit, self._memory_limit]
+        for file in files if self._unified else [*files, self._cpu_period]:
             file.close()
 
     def _read_cpu(self) -> int:
         if self._unified:
             return _field(self._cpu, b"usage_usec") * _NS_PER_US
         return _number(self._cpu)
+
+    def _read_cpu_limit(self) -> float | None:
+        """Return the CPU time a period over the period's length, in cores."""
+        try:
+            text = self._cpu_limit.read()
+        except FileNotFoundError:  # the root has none, nor has a cgroup without the controller
+            return None
+        if self._unified:
+            quota, _, period = text.strip().partition(b" ")
+            if quota == b"max":
+                return None
+            return _integer(self._cpu_limit, quota) / _integer(self._cpu_limit, period)
+        microseconds = _integer(self._cpu_limit, text)
+        return microseconds / _number(self._cpu_period) if microseconds > 0 else None
+
+    def _read_memory_limit(self) -> int | None:
+        try:
+            text = self._memory_limit.read()
+        except FileNotFoundError:
+            return None
+        if self._unified and text.strip() == b"max":
+            return None
+        limit = _integer(self._memory_limit, text)
+        return limit if self._unified or limit < _V1_UNLIMITED else None
 
     def _inactive_file(self) -> int:
         return _field(

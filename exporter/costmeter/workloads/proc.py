@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from costmeter.units import NANO
+from costmeter.workloads.cgroup import UNLIMITED
 from costmeter.workloads.kept import KeptFile
 from costmeter.workloads.schema import ProcessConfig
 
@@ -210,7 +211,10 @@ class ProcessTree:
             includes what members used that ended since and were waited for by their parents.
         memory_bytes: the sum of the members' resident sets. Pages that members share count in
             each of them.
+        limits: none are known of processes.
     """
+
+    limits = UNLIMITED
 
     def __init__(self, table: ProcessTable, config: ProcessConfig) -> None:
         """Take the table of processes, which is scanned before each sample, and what to find."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.units import GIB, NANO
 from costmeter.usage import UsageEvent
-from costmeter.workloads.cgroup import Cgroup
+from costmeter.workloads.cgroup import UNLIMITED, Cgroup, Limits
 from costmeter.workloads.proc import ProcessTable, ProcessTree
 from costmeter.workloads.schema import ResourceConfig
 
@@ -39,12 +39,14 @@ class Reading(NamedTuple):
         cores: CPU in use since the previous sample, in cores; None where not known yet.
         memory_bytes: memory in use, in bytes; for processes the sum of their resident sets, for
             cgroups and containers the working set (in use less inactive file cache).
+        limits: what is set aside for it: the configured size, else its cgroup's limits.
     """
 
     resource: str
     up: bool
     cores: float | None
     memory_bytes: int
+    limits: Limits = UNLIMITED
 
 
 class Source(Protocol):
@@ -53,10 +55,12 @@ class Source(Protocol):
     Attributes:
         cpu_ns: CPU time used since the source was made, in nanoseconds; only ever rises.
         memory_bytes: memory in use at the last sample.
+        limits: what it may use at most, at the last sample.
     """
 
     cpu_ns: int
     memory_bytes: int
+    limits: Limits
 
     def sample(self) -> bool:
         """Read; return whether ``cpu_ns`` grew by all that was used since the last sample."""
@@ -132,7 +136,8 @@ class _Watch:
         else:
             self._cpu_meter.add(cpu_ns)
             self._memory_meter.add((memory_before + self._memory_bytes) * held_ns)
-        return Reading(self.config.name, up, self._cores, self._memory_bytes)
+        limits = self._limits(self._source.limits if self._source and up else UNLIMITED)
+        return Reading(self.config.name, up, self._cores, self._memory_bytes, limits)
 
     def charge(self, time_ns: int) -> list[UsageEvent]:
         """Return the cost metered since the last time, without parts that cost nothing."""
@@ -163,6 +168,13 @@ class _Watch:
         if self.config.cgroup is not None:
             return Cgroup.at(self._cgroups, self.config.cgroup)
         return Cgroup.own(self._cgroups, self._table.proc)
+
+    def _limits(self, found: Limits) -> Limits:
+        cores, gib = self.config.cores, self.config.memory_gib
+        return Limits(
+            found.cores if cores is None else float(cores),
+            found.memory_bytes if gib is None else int(gib * GIB),
+        )
 
     def _rate(self, cpu_ns: int, elapsed_ns: int, *, known: bool) -> None:
         self._window_ns += elapsed_ns

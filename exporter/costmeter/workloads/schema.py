@@ -15,7 +15,7 @@ Price = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 """US dollars for one core or one GiB, for one hour."""
 
 Size = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-"""Cores or GiB that a machine has."""
+"""Cores or GiB that something has to itself."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH)]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=MAX_VALUE_LENGTH)]
@@ -56,8 +56,8 @@ class ResourceConfig(Section):
         usd_per_gib_hour: price of one GiB (2**30 bytes) of memory for one hour, in US dollars.
         charge: ``usage`` charges what is used; ``allocation`` charges ``cores`` and
             ``memory_gib`` for as long as the sidecar runs, for machines paid by their size.
-        cores: the machine's cores, for ``charge: allocation``.
-        memory_gib: the machine's memory in GiB, for ``charge: allocation``.
+        cores: cores set aside for it, used or not; where left out, its cgroup's limit, if any.
+        memory_gib: memory set aside for it, in GiB; likewise.
         provider: value of the label ``provider`` of the cost.
         attributes: whom the cost is for: ``team``, ``feature`` and any other name.
     """
@@ -90,8 +90,6 @@ class ResourceConfig(Section):
     def _a_size_where_it_is_paid(self) -> Self:
         for price, size in (("usd_per_core_hour", "cores"), ("usd_per_gib_hour", "memory_gib")):
             given = getattr(self, size) is not None
-            if self.charge == "usage" and given:
-                raise ValueError(f"{size} is for charge: allocation; usage is measured")
             if self.charge == "allocation" and getattr(self, price) and not given:
                 raise ValueError(f"charge: allocation with {price} needs {size}")
         return self
