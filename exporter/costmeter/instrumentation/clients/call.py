@@ -13,6 +13,8 @@ from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from costmeter.instrumentation.clients.reading import Reader
+
 
 class Call:
     """A call under way. It is recorded exactly once, whoever sees its end first.
@@ -24,6 +26,10 @@ class Call:
     """
 
     __slots__ = ("_attributes", "_ended", "_started_ns", "exact", "model", "operation", "provider")
+
+    reader: Reader | None = None
+    """Reads the answer, where it is not like those of most of the SDK's calls: kinds of calls that
+    have one inherit from this class."""
 
     def __init__(self, *, operation: str, provider: str, model: str, exact: bool = False) -> None:
         """Start the clock.

@@ -58,3 +58,16 @@ class Watcher(Protocol):
 
     def reading(self) -> Reading:
         """Return what was read so far."""
+
+
+class Reader(Protocol):
+    """Reads the answers to calls of one kind, in whichever of three ways they arrive."""
+
+    def read(self, body: object) -> Reading:
+        """Return what a parsed body tells."""
+
+    def read_json(self, body: bytes) -> Reading:
+        """Return what an unparsed body tells."""
+
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:
+        """Return a watcher of a body that is yet to be read; ``hiding`` as the call asked."""

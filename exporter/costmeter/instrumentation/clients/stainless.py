@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.outcome import status_of
+from costmeter.instrumentation.clients.reading import Reader
 from costmeter.instrumentation.clients.tap import Tap
 
 if TYPE_CHECKING:
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients import Settings
     from costmeter.instrumentation.clients.call import Call
     from costmeter.instrumentation.clients.providers import Providers
-    from costmeter.instrumentation.clients.reading import Reading, Watcher
+    from costmeter.instrumentation.clients.reading import Watcher
 
 _ARGUMENTS: Final = dict.fromkeys(("cast_to", "options", "stream", "stream_cls"))
 """What ``request`` takes, by name."""
 
 
-class Dialect(Protocol):
-    """What differs between the SDKs: routes, providers, and what their bodies look like."""
+class Dialect(Reader, Protocol):
+    """What differs between the SDKs: routes, providers, and what their bodies look like.
+
+    It reads the answers to all calls that bring no reader of their own.
+    """
 
     def start(self, client: Any, options: Any) -> Call | None:
         """Return the call that a client is about to make; None where it is not metered."""
@@ -43,15 +47,6 @@ class Dialect(Protocol):
 
     def refused(self, client: Any, error: BaseException) -> bool:
         """Return whether a server refused the question for usage, and do not ask it again."""
-
-    def read(self, body: object) -> Reading:
-        """Return what a parsed body tells."""
-
-    def read_json(self, body: bytes) -> Reading:
-        """Return what an unparsed body tells."""
-
-    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:
-        """Return a watcher of a stream of events that is yet to be read."""
 
 
 class Addresses:
@@ -169,6 +164,7 @@ class _Attempt:
         "_dialect",
         "_given",
         "_parsed",
+        "_reader",
         "_streams",
         "options",
     )
@@ -180,6 +176,7 @@ class _Attempt:
         self._call = call
         self._client = client
         self._given = options
+        self._reader = call.reader or dialect
         self._streams = streams
         self._parsed: object = None
         asking = dialect.asking(client, options) if streams else None
@@ -197,7 +194,7 @@ class _Attempt:
         if self._parsed is None:
             self._call.end(boundary.attempt(status_of, error, default="error"))
         else:
-            self._call.end("ok", functools.partial(self._dialect.read, self._parsed))
+            self._call.end("ok", functools.partial(self._reader.read, self._parsed))
         return False
 
     def returned(self, result: object) -> None:
@@ -214,18 +211,18 @@ class _Attempt:
     def _follow(self, result: object) -> bool:
         response = _response_of(result)
         if response is None:
-            self._call.end("ok", functools.partial(self._dialect.read, result))
+            self._call.end("ok", functools.partial(self._reader.read, result))
         elif response.is_closed and not self._streams:
-            self._call.end("ok", functools.partial(self._dialect.read_json, response.content))
+            self._call.end("ok", functools.partial(self._reader.read_json, response.content))
         else:
             Tap(response, self._watcher(response.headers.get("content-type", "")), self._call)
         return True
 
     def _watcher(self, content_type: str) -> Watcher:
         media_type = content_type.partition(";")[0].strip().lower()
-        if self._streams and not media_type.endswith("json"):
-            return self._dialect.watcher(media_type, hiding=self._asks)
-        return BodyWatcher(self._dialect.read_json)
+        if self._call.reader or (self._streams and not media_type.endswith("json")):
+            return self._reader.watcher(media_type, hiding=self._asks)
+        return BodyWatcher(self._reader.read_json)
 
     def _parse(self, post_parser: Callable[[object], object], parsed: object) -> object:
         self._parsed = parsed
