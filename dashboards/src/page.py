@@ -15,6 +15,8 @@ from grafana_foundation_sdk.models.dashboard import (
     GridPos,
 )
 
+from dashboards.src import annotations
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,7 +60,7 @@ def page(
         DashboardLink("costmeter")
         .type(DashboardLinkType.DASHBOARDS)
         .tags([TAG])
-        .as_dropdown(True)
+        .as_dropdown(False)
         .include_vars(True)
         .keep_time(True)
         .icon("external link")
@@ -98,6 +100,6 @@ def page(
         if not section.folded:
             for panel in placed:
                 board.with_panel(panel)
-    return JSONEncoder(sort_keys=True, indent=2).encode(json.loads(
-        JSONEncoder().encode(board.build())
-    )) + "\n"  # fmt: skip
+    made = json.loads(JSONEncoder().encode(board.build()))
+    made["annotations"] = {"list": annotations.everywhere()}
+    return json.dumps(made, sort_keys=True, indent=2) + "\n"

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from costmeter import names
+from dashboards.src.variables import CHOSEN
 
 if TYPE_CHECKING:
     from costmeter.names import Family
@@ -42,7 +43,7 @@ def series(family: Family, *matchers: str, name: str = "") -> str:
         name: a sample's name where it is not the family's, as with histograms.
     """
     chosen = ['job=~"$job"']
-    chosen += [f'{label}=~"${label}"' for label in names.DIMENSIONS if label in family.labels]
+    chosen += [f'{label}=~"${label}"' for label in CHOSEN if label in family.labels]
     return f"{name or family.name}{{{', '.join([*chosen, *matchers])}}}"
 
 

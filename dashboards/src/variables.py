@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from grafana_foundation_sdk.builders.dashboard import (
     CustomVariable,
     DatasourceVariable,
     QueryVariable,
+    TextBoxVariable,
 )
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
+    VariableHide,
     VariableOption,
     VariableRefresh,
     VariableSort,
@@ -23,6 +25,15 @@ ALL: Final = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 WITHOUT_LABEL: Final = ".*"
 """What "All" matches: also the series that a label was never set on, or sums would be short."""
+
+
+CHOSEN: Final = ("provider", "model", "feature", "team")
+"""The labels that every dashboard narrows spend by."""
+
+
+def everywhere() -> list[Any]:
+    """Return the choices of every dashboard: links carry them from one to the next."""
+    return [datasource(), job(), *(dimension(label) for label in CHOSEN), deploys()]
 
 
 def datasource() -> DatasourceVariable:
@@ -50,6 +61,20 @@ def dimension(label: str) -> QueryVariable:
     metric = f"{names.SPEND.name}{{{chosen}}}"
     text = f"Only what was spent by {label}; All includes what has no {label}"
     return _labels(label, metric, label.capitalize(), text).all_value(WITHOUT_LABEL)
+
+
+def deploys() -> TextBoxVariable:
+    """Return the metric that tells of deploys; not shown, so set it in the dashboard's settings.
+
+    Any metric with a label ``version``, as most applications' ``…_build_info``.
+    """
+    return (
+        TextBoxVariable("deploys")
+        .label("Deploys")
+        .description("A metric with a label 'version': each new version is marked in charts")
+        .default_value(names.BUILD_INFO.name)
+        .hide(VariableHide.HIDE_VARIABLE)
+    )
 
 
 def grouping() -> CustomVariable:

@@ -18,7 +18,6 @@ CHOICES = {
     "job": ".+",
     "provider": ".*",
     "model": ".*",
-    "endpoint": ".*",
     "feature": ".*",
     "team": ".*",
     "by": "model",

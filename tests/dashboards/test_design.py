@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import promql_parser
 import pytest
 
 from tests.dashboards.boards import BOARDS, TARGETS, Target, panels
@@ -58,7 +59,7 @@ def test_the_job_can_be_chosen(board: dict[str, Any]) -> None:
 
 @each_board
 def test_choosing_all_includes_what_has_no_such_label(board: dict[str, Any]) -> None:
-    for label in ("provider", "model", "endpoint", "feature", "team"):
+    for label in ("provider", "model", "feature", "team"):
         chosen = variable(board, label)
         assert chosen["allValue"] == ".*", "an enumeration would leave out what has no label"
         assert chosen["current"]["value"] == ["$__all"]
@@ -77,6 +78,26 @@ def test_the_dashboards_link_to_each_other_and_keep_time_and_choices(board: dict
     (link,) = (link for link in board["links"] if link["type"] == "dashboards")
 
     assert (link["tags"], link["keepTime"], link["includeVars"]) == (["costmeter"], True, True)
+
+
+@each_board
+def test_alerts_and_deploys_are_marked_in_every_chart(board: dict[str, Any]) -> None:
+    asked = [one for one in board["annotations"]["list"] if one["type"] == "prometheus"]
+
+    assert [one["name"] for one in asked] == ["Alerts", "Deploys"]
+    for one in asked:
+        assert one["datasource"] == DATASOURCE
+        assert one["enable"]
+        assert one["titleFormat"]
+        promql_parser.parse(one["expr"].replace("$deploys", "cost_build_info"))
+
+
+@each_board
+def test_every_dashboard_begins_with_the_same_choices(board: dict[str, Any]) -> None:
+    made = [one["name"] for one in board["templating"]["list"]]
+
+    assert made[:7] == ["datasource", "job", "provider", "model", "feature", "team", "deploys"]
+    assert variable(board, "deploys")["hide"] == 2
 
 
 @each_panel

@@ -10,6 +10,7 @@ from promql_parser import Call, Expr, VectorSelector
 
 from costmeter import names
 from dashboards.src import queries
+from dashboards.src.variables import CHOSEN
 from tests.dashboards.boards import BOARDS, TARGETS, Target
 
 HISTOGRAMS = {
@@ -77,13 +78,13 @@ def test_a_query_narrows_by_labels_that_the_metric_has(target: Target) -> None:
             has = set(EXPOSED[selector.name])
             assert used <= has | {"job"}
             assert "job" in used
-            heeded = not used & set(names.DIMENSIONS) or used >= has & set(names.DIMENSIONS)
+            heeded = not used & set(CHOSEN) or used >= has & set(CHOSEN)
             assert heeded, "some choices are heeded and others are not"
 
 
 def test_every_amount_heeds_every_choice() -> None:
     for kept in (names.SPEND, names.CREDIT, names.TOKENS, names.API_CALLS):
-        for label in names.DIMENSIONS:
+        for label in CHOSEN:
             assert f'{label}=~"${label}"' in queries.series(kept)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from costmeter import names
 from dashboards.src import variables
 from dashboards.src.overview import calendar, chosen, health, resources, usage
 from dashboards.src.page import page
@@ -14,13 +13,7 @@ def overview() -> str:
         "overview",
         "costmeter / Overview",
         "What AI costs: how much, on what, is it changing, and are the figures whole?",
-        [
-            variables.datasource(),
-            variables.job(),
-            *(variables.dimension(label) for label in names.DIMENSIONS),
-            variables.grouping(),
-            variables.comparison(),
-        ],
+        [*variables.everywhere(), variables.grouping(), variables.comparison()],
         [
             calendar.section(),
             chosen.section(),
