@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     GridPos,
 )
 
-from dashboards.src import annotations
+from dashboards.src import marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,5 +101,5 @@ def page(
             for panel in placed:
                 board.with_panel(panel)
     made = json.loads(JSONEncoder().encode(board.build()))
-    made["annotations"] = {"list": annotations.everywhere()}
+    made["annotations"] = {"list": marks.everywhere()}
     return json.dumps(made, sort_keys=True, indent=2) + "\n"
