@@ -10,7 +10,11 @@ from typing import NamedTuple
 from costmeter.budgets.budget import Budget, Limits
 from costmeter.budgets.period import Window
 from costmeter.budgets.spending import PeriodSpend, Spending
+from costmeter.ledger.money import Money
 from costmeter.ledger.store import Ledger
+
+Amounts = defaultdict[int, defaultdict[int, int]]
+"""Nano-dollars by a budget's place and quarter of an hour."""
 
 
 class Standing(NamedTuple):
@@ -59,12 +63,7 @@ class BudgetMeter:
         """
         with self._lock:
             start_ns = min(spending.earliest_ns(now_ns) for spending in self._spendings)
-        spend: defaultdict[int, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
-        credit: defaultdict[int, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
-        for group, money in self._ledger.money_by_quarter(start_ns, self._covers).items():
-            for index in group:
-                _add(spend[index], money.spend)
-                _add(credit[index], money.credit)
+        spend, credit = by_budget(self._ledger.money_by_quarter(start_ns, self._covers))
         with self._lock:
             for index, spending in enumerate(self._spendings):
                 spending.load(spend[index], credit[index], now_ns)
@@ -102,7 +101,23 @@ class BudgetMeter:
         return found
 
     def _covers(self, labels: Mapping[str, str]) -> tuple[int, ...]:
-        return tuple(index for index, each in enumerate(self.budgets) if each.covers(labels))
+        return covering(self.budgets, labels)
+
+
+def covering(budgets: Sequence[Budget], labels: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the places of the budgets that spend with such labels counts for."""
+    return tuple(index for index, each in enumerate(budgets) if each.covers(labels))
+
+
+def by_budget(money: Mapping[tuple[int, ...], Money]) -> tuple[Amounts, Amounts]:
+    """Return spend and credit by a budget's place, of money by the budgets that it counts for."""
+    spend: Amounts = defaultdict(lambda: defaultdict(int))
+    credit: Amounts = defaultdict(lambda: defaultdict(int))
+    for group, amounts in money.items():
+        for index in group:
+            _add(spend[index], amounts.spend)
+            _add(credit[index], amounts.credit)
+    return spend, credit
 
 
 def _add(total: defaultdict[int, int], more: Mapping[int, int]) -> None:

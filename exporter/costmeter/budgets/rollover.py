@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 from costmeter.budgets.budget import Limits
 
@@ -11,8 +11,22 @@ ROLLOVER_PERIODS: Final = 12
 """How many periods back the chain begins at most."""
 
 
-def inherited(limits: Limits, spent: Iterable[int]) -> int:
-    """Return what the next period inherits, in nano-dollars.
+class Step(NamedTuple):
+    """A closed period of the chain, in nano-dollars.
+
+    Attributes:
+        limit: the soft limit that was in force, what the period itself inherited included.
+        spent: spend less credit.
+        passed_on: what the next period inherits.
+    """
+
+    limit: int
+    spent: int
+    passed_on: int
+
+
+def chain(limits: Limits, spent: Iterable[int]) -> Iterator[Step]:
+    """Yield what each closed period had, spent and passed on.
 
     What a period leaves unused of its soft limit, that which it inherited included, goes to the
     next one, up to ``limits.rollover_max``. A period over its limit leaves nothing, and no debt.
@@ -23,6 +37,14 @@ def inherited(limits: Limits, spent: Iterable[int]) -> int:
     """
     carried = 0
     for nano in spent:
-        unused = limits.soft + carried - nano
-        carried = min(limits.rollover_max, max(0, unused))
+        limit = limits.soft + carried
+        carried = min(limits.rollover_max, max(0, limit - nano))
+        yield Step(limit, nano, carried)
+
+
+def inherited(limits: Limits, spent: Iterable[int]) -> int:
+    """Return what the next period inherits, in nano-dollars; arguments as of :func:`chain`."""
+    carried = 0
+    for step in chain(limits, spent):
+        carried = step.passed_on
     return carried

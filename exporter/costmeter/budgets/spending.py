@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from costmeter.budgets.budget import Budget, Limits
 from costmeter.budgets.period import WINDOWS, Period, Window, period, previous
-from costmeter.budgets.rollover import ROLLOVER_PERIODS, inherited
+from costmeter.budgets.rollover import ROLLOVER_PERIODS, Step, chain
 from costmeter.units import NANO, QUARTER_SECONDS, quarter
 
 _QUARTER_NS = QUARTER_SECONDS * NANO
@@ -88,14 +88,31 @@ class Spending:
     def limits(self, now_ns: int) -> Iterator[tuple[Window, Limits]]:
         """Yield the limits of the open periods, with what these inherited."""
         for window, limits in self._budget.limits.items():
-            yield window, limits.raised(self._inherited(window, limits, now_ns))
+            steps = self.inheritance(window, now_ns)
+            yield window, limits.raised(steps[-1][1].passed_on if steps else 0)
 
-    def _inherited(self, window: Window, limits: Limits, now_ns: int) -> int:
-        if not limits.rollover_max:
-            return 0
+    def inheritance(self, window: Window, now_ns: int) -> list[tuple[Period, Step]]:
+        """Return which periods passed on what, oldest first; the last, to the open period.
+
+        Empty where nothing rolls over, or nothing was spent before.
+        """
+        limits = self._budget.limits.get(window)
+        if not limits or not limits.rollover_max:
+            return []
         closed = self._before(window, now_ns, ROLLOVER_PERIODS)
-        sums = dropwhile(lambda each: not each.spend, map(self._sum, closed))
-        return inherited(limits, (each.spend - each.credit for each in sums))
+        sums = list(dropwhile(lambda each: not each.spend, map(self._sum, closed)))
+        steps = chain(limits, (each.spend - each.credit for each in sums))
+        return [(each.period, step) for each, step in zip(sums, steps, strict=True)]
+
+    def net(self) -> dict[int, int]:
+        """Return spend less credit by quarter of an hour, in nano-dollars.
+
+        Goes back to the start of last month at least, so for four weeks always.
+        """
+        quarters = self._spend.keys() | self._credit.keys()
+        return {
+            number: self._spend.get(number, 0) - self._credit.get(number, 0) for number in quarters
+        }
 
     def _periods_back(self, window: Window) -> int:
         limits = self._budget.limits.get(window)

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from costmeter.cli.budget import budget
 from costmeter.cli.check import check
 from costmeter.cli.estimate import estimate
 from costmeter.cli.pricing import pricing
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (serve, check, pricing, estimate, spend, reprice):
     app.command()(command)
+app.add_typer(budget, name="budget")
 # What follows the command is its own, options too.
 app.command(context_settings={"allow_interspersed_args": False})(run)
 

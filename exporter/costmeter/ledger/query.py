@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from costmeter.errors import LedgerError
-from costmeter.ledger import events
+from costmeter.ledger import events, money
 from costmeter.ledger.calendar import WINDOWS, periods, quarter_at, zone
 from costmeter.ledger.events import PricedEvent
 from costmeter.ledger.file import connect_readonly
+from costmeter.ledger.money import Group, Money
 from costmeter.ledger.schema import COST_COLUMNS
 from costmeter.names import DIMENSIONS
 from costmeter.units import quarter
@@ -127,6 +128,24 @@ def total_between(path: Path, start_ns: int, end_ns: int) -> int:
             (quarter(start_ns), quarter(end_ns)),
         ).fetchone()
     return int(nano)
+
+
+def money_by_quarter(
+    path: Path, start_ns: int, group: Callable[[Mapping[str, str]], Group]
+) -> tuple[dict[Group, Money], int]:
+    """Return money from an instant on by group, and when the ledger was made (nanoseconds).
+
+    Args:
+        path: the ledger.
+        start_ns: the first instant that matters, in nanoseconds since 1970.
+        group: says by its labels which group an account belongs to.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with _reading(path) as connection:
+        made = connection.execute("SELECT value FROM meta WHERE name = 'created_ns'").fetchone()
+        return money.by_quarter(connection, start_ns, group), int(made[0]) if made else 0
 
 
 def unpriced(path: Path) -> dict[tuple[str, str], int]:

@@ -1,0 +1,11 @@
+"""``costmeter budget``: how budgets stand, what would fit, where they will end."""
+
+from __future__ import annotations
+
+import typer
+
+from costmeter.cli.budget_status import status
+
+budget = typer.Typer(help="Budgets: how they stand, and what still fits.", no_args_is_help=True)
+for command in (status,):
+    budget.command()(command)
