@@ -103,7 +103,44 @@ _VERSION_2: Final = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1, _VERSION_2)
+_VERSION_3: Final = (
+    # -- Budgets that were made over the API, and what is in emergency for which reason.
+    "CREATE TABLE budget (name TEXT PRIMARY KEY, config TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE emergency (
+        budget TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        until_ns INTEGER,
+        PRIMARY KEY (budget, reason)
+    ) STRICT, WITHOUT ROWID""",
+    # -- Who changed which budget: nothing in it is ever changed or deleted.
+    """CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        time_ns INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        who TEXT NOT NULL,
+        budget TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        before TEXT,
+        after TEXT
+    ) STRICT""",
+    "CREATE TRIGGER audit_update BEFORE UPDATE ON audit "
+    "BEGIN SELECT raise(ABORT, 'the audit trail is only ever added to'); END",
+    "CREATE TRIGGER audit_delete BEFORE DELETE ON audit "
+    "BEGIN SELECT raise(ABORT, 'the audit trail is only ever added to'); END",
+    # -- Alerts that Alertmanager told of; ends_ns is null while one fires.
+    """CREATE TABLE alert (
+        fingerprint TEXT NOT NULL,
+        starts_ns INTEGER NOT NULL,
+        ends_ns INTEGER,
+        received_ns INTEGER NOT NULL,
+        labels TEXT NOT NULL,
+        annotations TEXT NOT NULL,
+        PRIMARY KEY (fingerprint, starts_ns)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX alert_received_ns ON alert (received_ns)",
+)
+
+STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """What leads from each version to the next: ``STEPS[n]`` from version ``n`` to ``n + 1``."""
 
 SCHEMA_VERSION: Final = len(STEPS)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -188,7 +188,7 @@ class Ledger:
                 full, another process holds the ledger, a sum would pass 2^63 - 1, an event of its
                 corrections has a price by now.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._add_new_series()
             self._add_sums(batch.sums)
             connection.executemany(
@@ -306,7 +306,7 @@ class Ledger:
         """
         pruned = 0
         while True:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 went = events.prune(connection, before_ns, _BLOCKS_PRUNED_AT_ONCE)
             if not went:
                 return pruned
@@ -316,6 +316,36 @@ class Ledger:
     def size_bytes(self) -> int:
         """Return the size of the ledger and its write-ahead log, in bytes."""
         return _size(self.path) + _size(wal(self.path))
+
+    def read(self, statement: str, *values: object) -> list[Any]:
+        """Return the rows of a query of tables that are beside the sums: budgets, alerts.
+
+        Raises:
+            LedgerError: they cannot be read.
+        """
+        with self._errors():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all that is executed within, or nothing of it; inside another one, with that.
+
+        Raises:
+            LedgerError: nothing of it was written.
+        """
+        connection = self._connection
+        with self._errors():
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite has rolled back itself after some errors
+                    connection.execute("ROLLBACK")
+                raise
 
     # -- in a transaction ------------------------------------------------------------------------
 
@@ -370,19 +400,6 @@ class Ledger:
             raise LedgerError(f"{self.path}: no series has the id {series}")
         cell = self._cells[series] = cell_of(row[0], _decode_labels(row[1]))
         return cell
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection
-        with self._errors():
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # SQLite has rolled back itself after some errors
-                    connection.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from costmeter.budgets.emergency import Emergencies
 from costmeter.budgets.meter import BudgetMeter
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import ConfigError, CostmeterError, JournalError, LedgerError
@@ -96,6 +97,7 @@ class Pipeline:
         exposition: the ledger's series as text.
         publisher: decides what the exposition shows.
         budgets: what was spent of each budget.
+        emergencies: which budgets are in emergency.
         readings: what the watched resources use now.
         collectors: how each part did last.
     """
@@ -132,6 +134,7 @@ class Pipeline:
             clock=clock,
             hold_ns=int(config.scrape_interval.total_seconds() * NANO),
         )
+        self.emergencies = Emergencies(self.ledger, clock)
         self.budgets = self._new_budgets(config)
         positions = self.ledger.positions()
         self.readers = [JournalReader(path, positions) for path in config.journal]
