@@ -209,6 +209,13 @@ BUDGET_LIMIT: Final = Family(
     ("budget", "window", "limit"),
     scale=NANO,
 )
+BUDGET_ROLLOVER: Final = Family(
+    "cost_budget_rollover_usd",
+    "gauge",
+    "What a budget's open period inherited, in US dollars; its limits include it.",
+    ("budget", "window"),
+    scale=NANO,
+)
 BUDGET_THRESHOLD: Final = Family(
     "cost_budget_threshold_ratio",
     "gauge",
@@ -342,7 +349,7 @@ CONFIG_RELOAD_TIMESTAMP: Final = Family(
 
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
-    BUDGET_LIMIT, BUDGET_THRESHOLD, BUDGET_INFO,
+    BUDGET_LIMIT, BUDGET_ROLLOVER, BUDGET_THRESHOLD, BUDGET_INFO,
     CPU_USAGE, MEMORY_USAGE, CPU_LIMIT, MEMORY_LIMIT, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_CREATED, LEDGER_SIZE,

@@ -231,10 +231,13 @@ def test_what_yesterday_left_raises_todays_limits(stack: Stack, today: str) -> N
     found = budgets(exporter)
     assert found["limit_usd", "search", "day", "soft"] == 6.5
     assert found["limit_usd", "search", "day", "hard"] == 9
+    assert found["rollover_usd", "search", "day"] == 1.5
     # 5.50 USD are over the soft limit: the day before leaves nothing.
     stack.spend("2", yesterday.start_ns, attributes={"team": "search"})
     until_spent(exporter, "search", "day", yesterday.key, 5.5)
-    assert budgets(exporter)["limit_usd", "search", "day", "soft"] == 5
+    found = budgets(exporter)
+    assert found["limit_usd", "search", "day", "soft"] == 5
+    assert found["rollover_usd", "search", "day"] == 0
 
 
 def test_a_value_that_a_budget_names_keeps_its_place_within_the_cap(

@@ -139,6 +139,7 @@ class Exporter:
         starts: Samples = []
         ends: Samples = []
         limits: Samples = []
+        rollovers: Samples = []
         thresholds: Samples = []
         infos: Samples = []
         ledger = self._pipeline.ledger.id
@@ -153,6 +154,9 @@ class Exporter:
                 limits.append(((budget.name, window, "soft"), limit.soft))
                 if limit.hard is not None:
                     limits.append(((budget.name, window, "hard"), limit.hard))
+                if limit.rollover_max:
+                    inherited = limit.soft - budget.limits[window].soft
+                    rollovers.append(((budget.name, window), inherited))
                 thresholds.extend(
                     ((budget.name, window, str(share), severity(share)), share)
                     for share in budget.thresholds
@@ -163,6 +167,7 @@ class Exporter:
         yield Gauges(names.BUDGET_PERIOD_START, starts)
         yield Gauges(names.BUDGET_PERIOD_END, ends)
         yield Gauges(names.BUDGET_LIMIT, limits)
+        yield Gauges(names.BUDGET_ROLLOVER, rollovers)
         yield Gauges(names.BUDGET_THRESHOLD, thresholds)
         yield Gauges(names.BUDGET_INFO, infos)
 
