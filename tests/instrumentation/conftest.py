@@ -32,8 +32,9 @@ class Recorded:
         return chunk.payloads
 
     def __call__(self) -> list[UsageEvent]:
-        """Return the events since the last call."""
-        return [msgspec.json.decode(payload, type=UsageEvent) for payload in self.payloads()]
+        """Return the usage since the last call; what says that a request has ended is none."""
+        events = (msgspec.json.decode(payload, type=UsageEvent) for payload in self.payloads())
+        return [event for event in events if event.provider]
 
     def errors(self) -> int:
         """Return how many errors the application was spared."""

@@ -76,6 +76,7 @@ def attributed(
         yield
     finally:
         attribution.reset(token)
+        endpoint.end()
 
 
 def template_of(app: object, scope: Scope) -> str:

@@ -33,9 +33,10 @@ class Attribution:
         encoded: the same as a JSON object.
         added: what this attribution has beyond the one around it.
         outer: the attribution around it; the outermost is its own.
+        request: id of the request to the application that usage is part of; empty outside of one.
     """
 
-    __slots__ = ("_inner", "added", "attributes", "encoded", "outer")
+    __slots__ = ("_inner", "added", "attributes", "encoded", "outer", "request")
 
     def __init__(self, outer: Attribution | None, added: Attributes) -> None:
         """Add attributes to those of an outer attribution; the added ones win."""
@@ -46,6 +47,7 @@ class Attribution:
             name, _ = self.attributes.popitem()
             note(f"attribute {name!a} is left out: an event has at most {MAX_ATTRIBUTES}")
         self.encoded = msgspec.Raw(_encode(self.attributes))
+        self.request = ""
         self._inner: dict[Attributes, Attribution] = {}
 
     def within(self, added: Attributes) -> Attribution:
@@ -59,27 +61,34 @@ class Attribution:
 
 
 class Pending(Attribution):
-    """An attribution that is looked up whenever it is used: not all of it is known yet.
+    """An attribution within a request: not all of it is known yet.
 
-    ``attributes`` and ``encoded`` are never stored in it, but come from what it is by then. So do
-    those of the attributions within it.
+    ``attributes``, ``encoded`` and ``request`` are never stored in it, but looked up whenever they
+    are used. So are those of the attributions within it.
     """
 
-    __slots__ = ("_find",)
+    __slots__ = ("_find", "_name")
 
     def __init__(
-        self, outer: Attribution, added: Attributes, find: Callable[[], Attribution]
+        self,
+        outer: Attribution,
+        added: Attributes,
+        find: Callable[[], Attribution],
+        name: Callable[[], str],
     ) -> None:
-        """Take what finds the attribution; it must not raise."""
+        """Take what finds the attribution, and the request's id; neither may raise."""
         self.outer = outer
         self.added = added
         self._find = find
+        self._name = name
 
     def within(self, added: Attributes) -> Attribution:
         """Return this attribution with more attributes, as pending as this one."""
-        return Pending(self, added, lambda: self._find().within(added))
+        return Pending(self, added, lambda: self._find().within(added), self._name)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "request":
+            return self._name()
         if name not in ("attributes", "encoded"):
             raise AttributeError(name)
         return getattr(self._find(), name)

@@ -120,6 +120,7 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
                 or web_searches
             )
         ):
+            scope = attribution.get()
             usage = _Usage(input_tokens, cache_read_tokens, output_tokens, reasoning_tokens)
             process.journal.write(
                 _encode(
@@ -128,7 +129,7 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
                         operation,
                         provider,
                         model,
-                        attribution.get().encoded,
+                        scope.encoded,
                         usage,
                         1,
                         1,
@@ -137,6 +138,7 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
                         service_tier,
                         None,
                         estimated,
+                        scope.request,
                     )
                 )
             )
@@ -266,8 +268,14 @@ def _record(
         clipped(service_tier or "", MAX_NAME_LENGTH),
         None if cost_usd is None else _cost_nano_usd(cost_usd),
         bool(estimated),
+        scope.request,
     )
     process.journal.write(_encode(event))
+
+
+def end_request(request: str) -> None:
+    """Say that a request to the application is over: all that named it is one observation."""
+    write(UsageEvent(time_ns(), "request", "", "", {}, {}, calls=0, requests=0, request=request))
 
 
 def write(event: UsageEvent) -> None:

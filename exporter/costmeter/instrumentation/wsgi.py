@@ -45,20 +45,26 @@ class WSGIMiddleware:
             return start_response(*args, **named)
 
         inside = Inside(endpoint.attribution())
-        with inside:
-            body = self.app(environ, start)
+        try:
+            with inside:
+                body = self.app(environ, start)
+        except BaseException:
+            endpoint.end()
+            raise
         whole = isinstance(body, list | tuple)
         if whole or isinstance(body, environ.get("wsgi.file_wrapper", ())):
+            endpoint.end()
             return body  # nothing of the application's runs any more; a server may send a file
-        return _Body(body, inside)
+        return _Body(body, inside, endpoint)
 
 
 class _Body:
     """A response whose parts are made, and whose end is handled, inside its request."""
 
-    def __init__(self, body: Iterable[bytes], inside: Inside) -> None:
+    def __init__(self, body: Iterable[bytes], inside: Inside, endpoint: Endpoint) -> None:
         self._body = body
         self._inside = inside
+        self._endpoint = endpoint
         self._parts: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -73,9 +79,12 @@ class _Body:
     def close(self) -> None:
         """End the response: the application's own clean-up may make calls as well."""
         close = getattr(self._body, "close", None)
-        if close is not None:
-            with self._inside:
-                close()
+        try:
+            if close is not None:
+                with self._inside:
+                    close()
+        finally:
+            self._endpoint.end()
 
 
 def rule_of(environ: Environ) -> str | None:
