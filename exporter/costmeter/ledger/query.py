@@ -87,7 +87,7 @@ def spend(
     components = _components(by, where)
     columns = tuple(components.values()) or _TOTALS
     groups: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_TOTALS))
-    with _reading(path) as connection:
+    with reading(path) as connection:
         accounts = _accounts(connection, by, where)
         for period, quarters in periods(_quarters(connection, first, after), windows, local):
             for account, *amounts in _sums(connection, quarters, columns):
@@ -121,7 +121,7 @@ def total_between(path: Path, start_ns: int, end_ns: int) -> int:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         (nano,) = connection.execute(
             "SELECT coalesce(sum(spend - credit), 0) FROM quarter_sum "
             "WHERE quarter >= ? AND quarter < ?",
@@ -143,7 +143,7 @@ def money_by_quarter(
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         made = connection.execute("SELECT value FROM meta WHERE name = 'created_ns'").fetchone()
         return money.by_quarter(connection, start_ns, group), int(made[0]) if made else 0
 
@@ -154,7 +154,7 @@ def unpriced(path: Path) -> dict[tuple[str, str], int]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         return {
             (provider, model): count
             for provider, model, count in connection.execute(
@@ -175,13 +175,17 @@ def dearest(path: Path, limit: int, start_ns: int, end_ns: int) -> list[PricedEv
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         return events.dearest(connection, limit, start_ns, end_ns)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger as of one instant."""
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a ledger as of one instant.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
     with closing(connect_readonly(path)) as connection:
         try:
             connection.execute("BEGIN")
