@@ -80,19 +80,9 @@ def trail(path: Path, *, limit: int, since_ns: int = 0, budget: str = "") -> lis
             "WHERE time_ns >= ?1 AND (?2 = '' OR budget = ?2) ORDER BY id DESC LIMIT ?3",
             (since_ns, budget, limit),
         ).fetchall()
-    return [_change(*row) for row in reversed(rows)]
-
-
-def _change(
-    time_ns: int,
-    source: Source,
-    who: str,
-    budget: str,
-    subject: Subject,
-    before: str | None,
-    after: str | None,
-) -> Change:
-    return Change(time_ns, source, who, budget, subject, _document(before), _document(after))
+        return [
+            Change._make((*row[:5], _document(row[5]), _document(row[6]))) for row in reversed(rows)
+        ]
 
 
 def _text(document: Document | None) -> str | None:

@@ -125,6 +125,9 @@ _VERSION_3: Final = (
     ) STRICT""",
     "CREATE TRIGGER audit_update BEFORE UPDATE ON audit "
     "BEGIN SELECT raise(ABORT, 'the audit trail is only ever added to'); END",
+    "CREATE TRIGGER audit_replace BEFORE INSERT ON audit "
+    "WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) "
+    "BEGIN SELECT raise(ABORT, 'the audit trail is only ever added to'); END",
     "CREATE TRIGGER audit_delete BEFORE DELETE ON audit "
     "BEGIN SELECT raise(ABORT, 'the audit trail is only ever added to'); END",
     # -- Alerts that Alertmanager told of; ends_ns is null while one fires.
