@@ -25,14 +25,19 @@ USAGE_KEYS: Final = (
     "output_image_tokens",
     "images",
     "web_searches",
+    "input_audio_seconds",
+    "input_characters",
+    "search_units",
 )
-"""Keys of :attr:`UsageEvent.usage`, each a whole number of tokens or pieces.
+"""Keys of :attr:`UsageEvent.usage`, each a whole number of tokens, pieces or whole units.
 
 ``input_tokens`` includes all other input tokens (cache reads and writes, audio, images) and
 ``output_tokens`` all other output tokens (reasoning, audio, images), as in OpenTelemetry's GenAI
 conventions. ``cache_write_tokens`` are all tokens written to a cache, ``cache_write_1h_tokens``
 those of them that were written for an hour; ``cache_audio_read_tokens`` are in both
-``cache_read_tokens`` and ``input_audio_tokens``.
+``cache_read_tokens`` and ``input_audio_tokens``. ``input_audio_seconds`` are audio that is billed
+by time, ``input_characters`` text to be spoken, ``search_units`` Cohere's: one query with up to a
+hundred documents.
 """
 
 MAX_EVENT_BYTES: Final = 16_384

@@ -47,7 +47,8 @@ def test_the_whole_catalogue_costs_what_it_costs_by_its_own_calculation() -> Non
     Three deliberate differences, each because unknown is not zero:
 
     - a model without any price, which genai-prices calculates as 0,
-    - a model that is billed by the hour, the character or the page only, likewise,
+    - a model that is billed by the hour, the character or the page only, likewise (a chat with it
+      tells none of these),
     - output of a model without an output price (embeddings), likewise.
     """
     usage = {
@@ -227,10 +228,19 @@ def test_a_price_per_request_and_per_search_is_of_one() -> None:
 
 @pytest.mark.parametrize(
     ("provider", "name"),
-    [("openai", "whisper-1"), ("openai", "tts-1"), ("mistral", "mistral-ocr-latest")],
+    [("mistral", "mistral-ocr-latest"), ("openai", "omni-moderation-latest")],
 )
 def test_a_model_billed_by_what_usage_does_not_tell_has_no_prices(provider: str, name: str) -> None:
     assert BUNDLED.quote(find(provider, name), "", nanoseconds(TODAY)).prices is None
+
+
+def test_speech_and_audio_are_billed_by_characters_and_hours() -> None:
+    prices = BUNDLED.quote(find("openai", "tts-1-hd"), "", nanoseconds(TODAY)).prices
+    assert prices is not None
+    assert (prices.million_characters, prices.audio_hour) == (Decimal(30), None)
+    prices = BUNDLED.quote(find("openai", "whisper-1"), "", nanoseconds(TODAY)).prices
+    assert prices is not None
+    assert (prices.million_characters, prices.audio_hour) == (None, Decimal("0.36"))
 
 
 def test_audio_billed_by_the_hour_has_no_price_per_token() -> None:

@@ -17,6 +17,7 @@ from costmeter.pricing.schema import PricesConfig
 OPENAI = "https://developers.openai.com/api/docs/pricing"
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GOOGLE = "https://ai.google.dev/gemini-api/docs/pricing"
+DALLE = "https://github.com/kevinhermawan/Canvas/blob/main/model-info.json"
 DEEPSEEK = "https://api-docs.deepseek.com/quick_start/pricing"
 GROQ = "https://groq.com/pricing"
 MISTRAL = "https://docs.mistral.ai/inference/pricing"
@@ -51,6 +52,39 @@ CASES = [
         {"input": "0.15", "cache_read": "0.075", "output": "0.60"},
         {"input_tokens": 1200, "cache_read_tokens": 1000, "output_tokens": 50},
         {"input": 30_000, "cache_read": 75_000, "output": 30_000},
+    ),
+    Case(
+        "90 seconds of audio", OPENAI, "openai", "whisper-1", TODAY,
+        {"audio": "0.006 a minute"}, {"input_audio_seconds": 90}, {"audio": 9_000_000},
+    ),
+    Case(
+        "a sentence to be spoken", OPENAI, "openai", "tts-1", TODAY,
+        {"characters": "15"}, {"input_characters": 44}, {"input": 660_000},
+    ),
+    Case(
+        "two wide pictures in high quality", DALLE, "openai", "dall-e-3", "2025-06-01",
+        {"image": "0.12 each"}, {"images": 2}, {"image": 240_000_000}, "hd 1792x1024",
+    ),
+    Case(
+        "a small picture", DALLE, "openai", "dall-e-2", "2025-06-01",
+        {"image": "0.016"}, {"images": 1}, {"image": 16_000_000}, "standard 256x256",
+    ),
+    Case(
+        "a moderation", "https://developers.openai.com/api/docs/guides/moderation",
+        "openai", "omni-moderation-latest", TODAY, {"request": "0"}, {}, {"request": 0},
+    ),
+    Case(
+        "pictures drawn and described in tokens", OPENAI, "openai", "gpt-image-1.5", TODAY,
+        {"input": "5", "input_image": "8", "output": "10", "output_image": "32"},
+        {"input_tokens": 50, "input_image_tokens": 40, "output_tokens": 1100,
+         "output_image_tokens": 1000},
+        {"input": 50_000, "output": 1_000_000, "image": 320_000 + 32_000_000},
+    ),
+    Case(
+        "a transcription in tokens", OPENAI, "openai", "gpt-4o-transcribe", TODAY,
+        {"input": "2.50", "input_audio": "6", "output": "10"},
+        {"input_tokens": 14, "input_audio_tokens": 14, "output_tokens": 101},
+        {"audio": 84_000, "output": 1_010_000},
     ),
     Case(
         "a dated model name", OPENAI, "openai", "gpt-4o-2024-08-06", TODAY,
@@ -427,6 +461,14 @@ def test_a_request_costs_what_the_provider_publishes(book: PriceBook, case: Case
     assert charge is not None
     assert dict(charge.components) == case.costs
     assert charge.nano_usd == sum(case.costs.values())
+
+
+def test_pictures_of_a_size_or_quality_that_nobody_knows_are_unpriced(book: PriceBook) -> None:
+    at = nanoseconds("2025-06-01T12:00")
+    assert book.charge("openai", "dall-e-3", "hd 640x480", {"images": 1}, at) is None
+    assert (
+        book.charge("openai", "dall-e-3", "hd 1024x1024", {"images": 1}, nanoseconds(TODAY)) is None
+    )
 
 
 def test_the_cases_cover_the_providers_and_models_that_they_must() -> None:

@@ -28,12 +28,13 @@ COMPONENT_OF = {
 }
 
 amounts = st.decimals(0, 1000, places=6)
+BY_THE_PIECE = ("image", "web_search", "audio_hour", "million_characters", "search_unit")
 multipliers = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.67"), Decimal("1.75")])
 all_tokens = st.fixed_dictionaries(
     {"input": amounts, "output": amounts},
     optional={kind: amounts for kind in KINDS if kind not in {"input", "output"}},
 )
-usages = st.dictionaries(st.sampled_from(USAGE_KEYS), st.integers(0, 10**9), max_size=13)
+usages = st.dictionaries(st.sampled_from(USAGE_KEYS), st.integers(0, 10**9), max_size=16)
 
 
 def usd(**prices: str) -> dict[str, Decimal | None]:
@@ -59,6 +60,9 @@ class TestComponents:
             ),
             image=Decimal("0.04"),
             web_search=Decimal("0.01"),
+            audio_hour=Decimal("0.36"),
+            million_characters=Decimal(15),
+            search_unit=Decimal("0.002"),
             request=Decimal("0.005"),
         )  # fmt: skip
         usage = {
@@ -66,18 +70,34 @@ class TestComponents:
             "cache_write_tokens": 150, "cache_write_1h_tokens": 50, "input_audio_tokens": 250,
             "input_image_tokens": 40, "output_tokens": 500, "reasoning_tokens": 200,
             "output_audio_tokens": 90, "output_image_tokens": 10, "images": 2, "web_searches": 3,
+            "input_audio_seconds": 90, "input_characters": 200, "search_units": 2,
         }  # fmt: skip
         assert charged(prices, usage) == {
-            "input": 360 * 1000,
+            "input": 360 * 1000 + 200 * 15_000,
             "cache_read": 200 * 100 + 100 * 200,
             "cache_write": 100 * 1250 + 50 * 2000,
             "output": 200 * 5000,
             "reasoning": 200 * 6000,
-            "audio": 150 * 10_000 + 90 * 20_000,
+            "audio": 150 * 10_000 + 90 * 20_000 + 90 * 100_000,
             "image": 40 * 3000 + 10 * 30_000 + 2 * 40_000_000,
             "tool": 3 * 10_000_000,
-            "request": 5_000_000,
+            "request": 2 * 2_000_000 + 5_000_000,
         }
+
+    def test_what_is_no_tokens_comes_in_its_place_too(self) -> None:
+        prices = Prices(
+            tokens=usd(input="1", output="1"),
+            audio_hour=Decimal("3.6"),
+            million_characters=Decimal(1),
+            search_unit=Decimal(1),
+        )
+        charge = Priced(prices, "test").charge(
+            {"search_units": 1, "input_characters": 3, "input_audio_seconds": 2, "output_tokens": 4}
+        )
+        assert charge is not None
+        assert charge.components == (
+            ("input", 3000), ("output", 4000), ("audio", 2_000_000), ("request", 10**9),
+        )  # fmt: skip
 
     def test_components_come_in_their_order_without_zeros(self) -> None:
         prices = Prices(tokens=usd(input="1", output="1", cache_read="0", input_audio="2"))
@@ -97,6 +117,11 @@ class TestComponents:
             {"input_tokens": 10**9, "output_tokens": 10**9}
         )
         assert charge == ((), "local")
+
+    def test_a_free_model_costs_nothing_whatever_it_was_that_nobody_told(self) -> None:
+        free = Priced(Prices(request=Decimal(0)), "free")
+        assert free.charge({}) == ((("request", 0),), "free")
+        assert free.charge({"input_tokens": 1}) is None  # not what it was said to be free for
 
     def test_a_million_dollars_and_a_billionth_are_both_exact(self) -> None:
         prices = Prices(tokens=usd(input="1000000", output="0.001"))
@@ -122,6 +147,11 @@ class TestRounding:
     def test_a_third_of_a_nano_dollar_is_a_third(self) -> None:
         prices = Prices(tokens=usd(input="0.001", output="1"), web_search=Decimal("0.01") / 3)
         assert charged(prices, {"web_searches": 3}) == {"tool": 10_000_000}
+
+    def test_an_hour_of_audio_is_3600_seconds_however_odd_its_price(self) -> None:
+        prices = Prices(audio_hour=Decimal("0.111"))  # 30,833 and a third nano-dollars a second
+        assert charged(prices, {"input_audio_seconds": 3}) == {"audio": 92_500}
+        assert charged(prices, {"input_audio_seconds": 1}) == {"audio": 30_833}
 
 
 class TestMissingPrices:
@@ -152,6 +182,11 @@ class TestMissingPrices:
     def test_a_search_without_a_price_is_unpriced(self) -> None:
         prices = Prices(tokens=usd(input="1", output="1"))
         assert charged(prices, {"input_tokens": 1, "web_searches": 1}) is None
+
+    @pytest.mark.parametrize("key", ["input_audio_seconds", "input_characters", "search_units"])
+    def test_what_is_no_tokens_and_has_no_price_is_unpriced(self, key: str) -> None:
+        prices = Prices(tokens=usd(input="1", output="1"))
+        assert charged(prices, {"input_tokens": 1, key: 1}) is None
 
     def test_images_without_a_price_each_are_in_their_tokens_or_unpriced(self) -> None:
         prices = Prices(tokens=usd(input="1", output="1"))
@@ -233,7 +268,16 @@ def test_components_are_the_rounded_sums_of_exact_parts(
     tokens: dict[str, Decimal | None], multiplier: Decimal, usage: dict[str, int]
 ) -> None:
     image, search, fee = Decimal("0.0401"), Decimal("0.0025"), Decimal("0.0000000005")
-    prices = Prices(tokens=tokens, image=image, web_search=search, request=fee)
+    hour, characters, unit = Decimal("0.111"), Decimal("15.5"), Decimal("0.0000000001")
+    prices = Prices(
+        tokens=tokens,
+        image=image,
+        web_search=search,
+        audio_hour=hour,
+        million_characters=characters,
+        search_unit=unit,
+        request=fee,
+    )
     charge = Priced(prices, "test", multiplier).charge(usage)
     assert charge is not None
 
@@ -244,6 +288,11 @@ def test_components_are_the_rounded_sums_of_exact_parts(
         exact[COMPONENT_OF[kind]] += used * Fraction(price) * Fraction(multiplier) * 1000
     exact["image"] += usage.get("images", 0) * Fraction(image) * Fraction(multiplier) * 10**9
     exact["tool"] += usage.get("web_searches", 0) * Fraction(search) * 10**9
+    hours = Fraction(usage.get("input_audio_seconds", 0), 3600)
+    exact["audio"] += hours * Fraction(hour) * Fraction(multiplier) * 10**9
+    read = usage.get("input_characters", 0) * Fraction(characters) * Fraction(multiplier)
+    exact["input"] += read * 1000
+    exact["request"] += usage.get("search_units", 0) * Fraction(unit) * 10**9
     exact["request"] += Fraction(fee) * 10**9 if any(usage.values()) else 0
     rounded = {component: half_even(amount) for component, amount in exact.items()}
     assert charge.components == tuple(item for item in rounded.items() if item[1])
@@ -254,10 +303,10 @@ def test_components_are_the_rounded_sums_of_exact_parts(
 def test_no_component_is_ever_negative(
     tokens: dict[str, Decimal | None], multiplier: Decimal, usage: dict[str, int]
 ) -> None:
-    prices = Prices(tokens=tokens, image=Decimal(0), web_search=Decimal(0))
+    prices = Prices(tokens=tokens, **dict.fromkeys(BY_THE_PIECE, Decimal(0)))
     charge = Priced(prices, "test", multiplier).charge(usage)
     assert charge is not None
-    assert all(amount > 0 for _, amount in charge.components)
+    assert all(amount > 0 for _, amount in charge.components if any(usage.values()))
 
 
 @given(
@@ -267,9 +316,8 @@ def test_more_input_or_output_never_costs_less(
     tokens: dict[str, Decimal | None], usage: dict[str, int], key: str, more: int
 ) -> None:
     longer = {kind: price and 2 * price for kind, price in tokens.items()}
-    prices = Prices(
-        tokens=tokens, above=((10_000, longer),), image=Decimal(1), web_search=Decimal(1)
-    )
+    pieces = dict.fromkeys(BY_THE_PIECE, Decimal(1))
+    prices = Prices(tokens=tokens, above=((10_000, longer),), **pieces)
     tariff = Priced(prices, "test")
     before, after = tariff.charge(usage), tariff.charge({**usage, key: usage.get(key, 0) + more})
     assert before is not None

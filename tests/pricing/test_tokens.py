@@ -8,7 +8,7 @@ from costmeter.names import TOKEN_TYPES
 from costmeter.pricing.tokens import KINDS, count, split
 from costmeter.usage import USAGE_KEYS
 
-usages = st.dictionaries(st.sampled_from(USAGE_KEYS), st.integers(0, 10**12), max_size=13)
+usages = st.dictionaries(st.sampled_from(USAGE_KEYS), st.integers(0, 10**12), max_size=16)
 
 
 def test_kinds_are_told_apart_and_each_token_counts_once() -> None:

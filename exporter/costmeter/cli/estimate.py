@@ -37,6 +37,9 @@ def estimate(
     output_image_tokens: Tokens = 0,
     images: Tokens = 0,
     web_searches: Tokens = 0,
+    input_audio_seconds: Tokens = 0,
+    input_characters: Tokens = 0,
+    search_units: Tokens = 0,
     service_tier: Annotated[str, typer.Option(help="Such as batch, flex or priority.")] = "",
     at: At = None,
     config: ConfigFile = None,
@@ -57,6 +60,9 @@ def estimate(
         "output_image_tokens": output_image_tokens,
         "images": images,
         "web_searches": web_searches,
+        "input_audio_seconds": input_audio_seconds,
+        "input_characters": input_characters,
+        "search_units": search_units,
     }
     found = estimate_request(
         open_book(config, refresh=refresh),

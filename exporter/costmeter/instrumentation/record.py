@@ -63,6 +63,9 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
     output_image_tokens: int = 0,
     images: int = 0,
     web_searches: int = 0,
+    input_audio_seconds: int = 0,
+    input_characters: int = 0,
+    search_units: int = 0,
     duration_seconds: float = 0.0,
     status: str = "ok",
     service_tier: str = "",
@@ -89,6 +92,9 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
         output_image_tokens: those output tokens that are images.
         images: images made, where the provider charges by the piece.
         web_searches: searches made by the provider's own tool.
+        input_audio_seconds: audio that is billed by time, in whole seconds.
+        input_characters: characters of text to be spoken.
+        search_units: search units of a reranking: queries with up to a hundred documents each.
         duration_seconds: how long the call took.
         status: ``ok`` or the kind of error: ``rate_limited``, ``timeout``, …
         service_tier: the provider's service tier: ``batch``, ``flex``, ``priority``; or empty.
@@ -118,6 +124,9 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
                 or output_image_tokens
                 or images
                 or web_searches
+                or input_audio_seconds
+                or input_characters
+                or search_units
             )
         ):
             scope = attribution.get()
@@ -163,6 +172,9 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
             "output_image_tokens": output_image_tokens,
             "images": images,
             "web_searches": web_searches,
+            "input_audio_seconds": input_audio_seconds,
+            "input_characters": input_characters,
+            "search_units": search_units,
         },
         attributes,
         duration_seconds=duration_seconds,

@@ -47,7 +47,8 @@ _KINDS: Final = {
 }
 """The catalogue's price keys for tokens, to our kinds."""
 
-_AUDIO_BY_TIME: Final = ("audio_hours", "input_audio_hours", "output_audio_hours")
+_AUDIO_READ_BY_TIME: Final = ("input_audio_hours", "audio_hours")
+_AUDIO_BY_TIME: Final = (*_AUDIO_READ_BY_TIME, "output_audio_hours")
 _AUDIO_KINDS: Final = ("input_audio", "output_audio", "cache_audio_read")
 _THOUSAND: Final = Decimal(1000)
 
@@ -216,7 +217,7 @@ def _special(info: ModelInfo, tier: str, at: datetime, standard: ModelPrice) -> 
 
 
 def _prices(price: ModelPrice) -> Prices | None:
-    """Return the catalogue's prices as ours; None where none of them is per token or request."""
+    """Return the catalogue's prices as ours; None where usage tells nothing that they are for."""
     keys = {key: value for key, value in vars(price).items() if value is not None}
     flat: dict[str, Decimal | None] = {}
     tiered: dict[str, TieredPrices] = {}
@@ -228,7 +229,9 @@ def _prices(price: ModelPrice) -> Prices | None:
         elif value is not None:
             flat[kind] = _sensible(key, value)
     request = _per_thousand(keys, "requests_kcount")
-    if not flat and request is None:
+    hours = [_base(keys, key) for key in _AUDIO_READ_BY_TIME if key in keys]
+    characters = _base(keys, "input_mchars")
+    if not (flat or hours) and request is None and characters is None:
         return None
     if any(key in keys for key in _AUDIO_BY_TIME):
         # Audio is billed by the hour here, so audio tokens do not cost what text costs.
@@ -242,6 +245,8 @@ def _prices(price: ModelPrice) -> Prices | None:
         tokens=flat,
         above=above,
         web_search=_per_thousand(keys, "web_searches_kcount"),
+        audio_hour=hours[0] if hours else None,
+        million_characters=characters,
         request=request or Decimal(0),
     )
 
@@ -256,10 +261,15 @@ def _at_length(value: TieredPrices, limit: int) -> Decimal:
 
 
 def _per_thousand(keys: Mapping[str, Decimal | TieredPrices], key: str) -> Decimal | None:
+    value = _base(keys, key)
+    return None if value is None else value / _THOUSAND
+
+
+def _base(keys: Mapping[str, Decimal | TieredPrices], key: str) -> Decimal | None:
     value = keys.get(key)
     if isinstance(value, TieredPrices):
         value = value.base
-    return None if value is None else _sensible(key, value) / _THOUSAND
+    return None if value is None else _sensible(key, value)
 
 
 def _sensible(key: str, value: Decimal) -> Decimal:

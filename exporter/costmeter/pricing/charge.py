@@ -10,7 +10,8 @@ class Charge(NamedTuple):
 
     Attributes:
         components: pairs of a component of :data:`costmeter.names.COMPONENTS` and nano-dollars, in
-            that order, zeros left out. Their sum is the cost of the event.
+            that order, zeros left out; a single ``request`` of 0 where nobody told what was used of
+            a model that is free. Their sum is the cost of the event.
         price: which price was used, such as ``genai-prices 0.2.3:openai/gpt-4o-mini`` or
             ``costmeter.yml:openai/gpt-4o-mini@2026-01-01``.
     """

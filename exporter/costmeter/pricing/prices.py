@@ -37,6 +37,9 @@ class Prices:
             **all** tokens of a request with more input than that.
         image: US dollars per generated image; None where images are billed by their tokens.
         web_search: US dollars per web search; None where there is no price.
+        audio_hour: US dollars per hour of audio that was read; None where it is billed otherwise.
+        million_characters: US dollars per million characters that were read; None likewise.
+        search_unit: US dollars per search unit; None where there is no price.
         request: US dollars per request, whatever its length.
     """
 
@@ -44,6 +47,9 @@ class Prices:
     above: tuple[tuple[int, TokenPrices], ...] = ()
     image: Decimal | None = None
     web_search: Decimal | None = None
+    audio_hour: Decimal | None = None
+    million_characters: Decimal | None = None
+    search_unit: Decimal | None = None
     request: Decimal = Decimal(0)
 
 

@@ -93,12 +93,12 @@ class Resolver:
             multiplier = self._multiplier(owner, tier, {**multipliers, **entry.service_tiers})
             return search.entry(entry, "costmeter.yml", tier, multiplier)
         if entry := search.find(self._corrections):
-            multiplier = self._multiplier(owner, tier, multipliers)
+            multiplier = self._multiplier(owner, tier, {**entry.service_tiers, **multipliers})
             return search.entry(entry, "costmeter", tier, multiplier)
         if found and (resolved := self._from_catalogue(found, search, tier, multipliers)):
             return resolved
         if entry := search.find(self._additions):
-            multiplier = self._multiplier(owner, tier, multipliers)
+            multiplier = self._multiplier(owner, tier, {**entry.service_tiers, **multipliers})
             return search.entry(entry, "costmeter", tier, multiplier)
         return search.result(None, _ONE, "")
 

@@ -122,6 +122,9 @@ class ModelPrices(Section):
         usd_per_image: price of one generated image.
         usd_per_request: fee per request.
         usd_per_web_search: price of one web search.
+        usd_per_audio_hour: price of an hour of audio that is read, where it is billed by time.
+        usd_per_million_characters: price of text that is billed so: speech.
+        usd_per_search_unit: price of one search unit: reranking.
         service_tiers: multipliers of this model's service tiers; alone, of the catalogue's prices.
         source: where the prices are published.
         checked: when someone last compared them with the source.
@@ -137,6 +140,9 @@ class ModelPrices(Section):
     usd_per_image: Usd | None = None
     usd_per_request: Usd | None = None
     usd_per_web_search: Usd | None = None
+    usd_per_audio_hour: Usd | None = None
+    usd_per_million_characters: Usd | None = None
+    usd_per_search_unit: Usd | None = None
     service_tiers: Multipliers = Field(default_factory=dict)
     source: str = ""
     checked: date | None = None
@@ -144,10 +150,7 @@ class ModelPrices(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = []
-        written = (
-            self.usd_per_million, self.usd_per_image, self.usd_per_request, self.usd_per_web_search
-        )  # fmt: skip
-        if self.local and any(price is not None for price in (*written, *self.long_context)):
+        if self.local and (self.long_context or any(x is not None for x in self._written)):
             problems.append("local: true is a price of 0; it stands with no other price")
         if not self.priced and not self.service_tiers:
             problems.append("no price is given; a model on own machines has local: true")
@@ -165,11 +168,19 @@ class ModelPrices(Section):
     @property
     def priced(self) -> bool:
         """Whether it gives prices; else it only gives multipliers for the catalogue's."""
-        return self.local or not (
-            self.usd_per_million is None
-            and self.usd_per_image is None
-            and self.usd_per_request is None
-            and self.usd_per_web_search is None
+        return self.local or any(price is not None for price in self._written)
+
+    @property
+    def _written(self) -> tuple[UsdPerMillion | Decimal | None, ...]:
+        """The prices that an entry may give."""
+        return (
+            self.usd_per_million,
+            self.usd_per_image,
+            self.usd_per_request,
+            self.usd_per_web_search,
+            self.usd_per_audio_hour,
+            self.usd_per_million_characters,
+            self.usd_per_search_unit,
         )
 
     @property
@@ -182,7 +193,14 @@ class ModelPrices(Section):
         zero = Decimal(0)
         if self.local:
             free = {"input": zero, "output": zero}
-            return Prices(tokens=free, image=zero, web_search=zero)
+            return Prices(
+                tokens=free,
+                image=zero,
+                web_search=zero,
+                audio_hour=zero,
+                million_characters=zero,
+                search_unit=zero,
+            )
         tokens = self.usd_per_million.given() if self.usd_per_million else {}
         return Prices(
             tokens=tokens,
@@ -192,6 +210,9 @@ class ModelPrices(Section):
             ),
             image=self.usd_per_image,
             web_search=self.usd_per_web_search,
+            audio_hour=self.usd_per_audio_hour,
+            million_characters=self.usd_per_million_characters,
+            search_unit=self.usd_per_search_unit,
             request=self.usd_per_request or zero,
         )
 

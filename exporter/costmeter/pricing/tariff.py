@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import compress
 from typing import Final, Protocol
 
+from costmeter.names import COMPONENTS
 from costmeter.pricing.charge import Charge
 from costmeter.pricing.prices import Prices, TokenPrices, token_price
 from costmeter.pricing.tokens import KINDS, count
@@ -36,6 +37,16 @@ _COMPONENTS: Final = (
     "image",
 )
 """The component that each of :data:`costmeter.pricing.tokens.KINDS` is charged under."""
+_PIECES: Final = {
+    "images": "image",
+    "web_searches": "tool",
+    "input_audio_seconds": "audio",
+    "input_characters": "input",
+    "search_units": "request",
+}
+"""The component that usage which is no tokens is charged under, by its key."""
+_HOUR: Final = Fraction(1, 3600)
+_FREE: Final = (("request", 0),)
 
 
 class Tariff(Protocol):
@@ -108,8 +119,8 @@ class Priced:
         Args:
             prices: the prices in force.
             price: how :attr:`Charge.price` names them.
-            multiplier: what the service tier multiplies tokens and images with. Fees per request
-                and per web search stay as they are.
+            multiplier: what the service tier multiplies tokens, images, audio and characters with.
+                Fees per request, per web search and per search unit stay as they are.
             start_ns: from when they are in force, in nanoseconds since 1970.
             end_ns: when they are no longer.
         """
@@ -162,9 +173,9 @@ class _Bracket:
     __slots__ = (
         "_amounts",
         "_fee",
-        "_image",
+        "_free",
         "_only_fee",
-        "_search",
+        "_pieces",
         "scale",
         "text",
     )
@@ -172,13 +183,21 @@ class _Bracket:
     def __init__(self, prices: Prices, tokens: TokenPrices, multiplier: Decimal) -> None:
         factor = Fraction(multiplier)
         exact = [_nano(token_price(tokens, kind), factor / _MILLION) for kind in KINDS]
-        exact += [_nano(prices.image, factor), _nano(prices.web_search), _nano(prices.request)]
+        exact += [
+            _nano(prices.image, factor),
+            _nano(prices.web_search),
+            _nano(prices.audio_hour, factor * _HOUR),
+            _nano(prices.million_characters, factor / _MILLION),
+            _nano(prices.search_unit),
+            _nano(prices.request),
+        ]
         self.scale = math.lcm(*(amount.denominator for amount in exact if amount is not None))
         whole = [None if amount is None else int(amount * self.scale) for amount in exact]
         self._amounts = tuple(zip(_COMPONENTS, whole[: len(KINDS)], strict=True))
-        self._image, self._search, fee = whole[len(KINDS) :]
-        self._fee = fee or 0
+        self._pieces = dict(zip(_PIECES, whole[len(KINDS) : -1], strict=True))
+        self._fee = whole[-1] or 0
         self._only_fee = not any(amount is not None for amount in whole[:-1])
+        self._free = not any(whole)
         text = [amount for kind in _TEXT if (amount := whole[KINDS.index(kind)]) is not None]
         self.text = tuple(text) if len(text) == len(_TEXT) and not self._fee else None
 
@@ -193,10 +212,14 @@ class _Bracket:
                 if amount is None:
                     return None
                 sums[component] = sums.get(component, 0) + tokens * amount
-        if ("images" in usage or "web_searches" in usage) and not self._add_pieces(sums, usage):
-            return None
+        if not _PIECES.keys().isdisjoint(usage):
+            if not self._add_pieces(sums, usage):
+                return None
+            sums = dict(sorted(sums.items(), key=lambda each: COMPONENTS.index(each[0])))
         if self._fee and (self._only_fee or any(usage.values())):
-            sums["request"] = self._fee
+            sums["request"] = sums.get("request", 0) + self._fee
+        elif self._free and not any(usage.values()):
+            return _FREE  # whatever it was that nobody told
         return tuple(
             (component, nano)
             for component, amount in sums.items()
@@ -204,16 +227,15 @@ class _Bracket:
         )
 
     def _add_pieces(self, sums: dict[str, int], usage: Mapping[str, int]) -> bool:
-        """Add images and searches; False where one was used that has no price."""
-        if images := usage.get("images", 0):
-            if self._image is not None:
-                sums["image"] = sums.get("image", 0) + images * self._image
-            elif not usage.get("output_tokens"):
-                return False  # no price each, and no tokens that they were billed by
-        if searches := usage.get("web_searches", 0):
-            if self._search is None:
-                return False
-            sums["tool"] = searches * self._search
+        """Add what is no tokens; False where something was used that has no price."""
+        for key, component in _PIECES.items():
+            if not (number := usage.get(key, 0)):
+                continue
+            amount = self._pieces[key]
+            if amount is not None:
+                sums[component] = sums.get(component, 0) + number * amount
+            elif key != "images" or not usage.get("output_tokens"):
+                return False  # images without a price each are billed by their tokens
         return True
 
 
