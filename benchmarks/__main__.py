@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-NAMES = ("imports", "recording", "openai_overhead", "ingest", "scrape", "queries", "resources")
+NAMES = ("imports", "recording", "openai_overhead", "ingest", "scrape", "queries", "resources",
+         "forecast")  # fmt: skip
 
 for name in sys.argv[1:] or NAMES:
     importlib.import_module(f"benchmarks.{name}").main()

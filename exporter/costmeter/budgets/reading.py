@@ -1,4 +1,4 @@
-"""Budgets as a ledger's file has them, for commands: beside the sidecar that writes, or without one."""
+"""What a ledger's file says was spent of budgets; for commands, beside a sidecar or without."""
 
 from __future__ import annotations
 
