@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from time import monotonic_ns, time_ns
+from typing import TYPE_CHECKING, Any
 
-from costmeter.instrumentation import boundary, context, record
+import msgspec
+
+from costmeter.instrumentation import record
+from costmeter.instrumentation.boundary import attempt, note
+from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
-from costmeter.instrumentation.context import clipped
-from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH, UsageEvent
+from costmeter.instrumentation.context import Attribution, attribution, clipped
+from costmeter.instrumentation.reserved import take
+from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH, RecordedUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,77 +21,92 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients.reading import Reader
 
 
-class Call:
+class Call(msgspec.Struct):
     """A call under way. It is recorded exactly once, whoever sees its end first.
 
     Where other models took part, each of them has an event beside it that is no call of its own.
 
     Whom it is for is settled when it starts: a stream may well be read to its end where that
     context is gone, as in a web framework that sends it on.
+
+    Attributes:
+        operation: OpenTelemetry's ``gen_ai.operation.name``.
+        provider: OpenTelemetry's ``gen_ai.provider.name``.
+        model: the model asked for, which counts where the answer names none.
+        exact: whether it counts in any case, because it tells more than the answer's name.
+        reader: reads the answer, where it is not like those of most of the SDK's calls.
+        reservation: what the gate has set aside for it.
     """
 
-    __slots__ = ("_attributes", "_ended", "_started_ns", "exact", "model", "operation", "provider")
-
+    operation: str
+    provider: str
+    model: str
+    exact: bool = False
     reader: Reader | None = None
-    """Reads the answer, where it is not like those of most of the SDK's calls: kinds of calls that
-    have one inherit from this class."""
+    reservation: str = msgspec.field(default_factory=take)
+    _attribution: Attribution = msgspec.field(default_factory=attribution.get)
+    _started_ns: int = msgspec.field(default_factory=monotonic_ns)
+    _ended: bool = False
 
-    def __init__(self, *, operation: str, provider: str, model: str, exact: bool = False) -> None:
-        """Start the clock.
-
-        Args:
-            operation: OpenTelemetry's ``gen_ai.operation.name``.
-            provider: OpenTelemetry's ``gen_ai.provider.name``.
-            model: the model asked for, which counts where the answer names none.
-            exact: whether it counts in any case, because it tells more than the answer's name.
-        """
-        self.operation = operation
-        self.provider = provider
-        self.model = model
-        self.exact = exact
-        self._attributes = context.current()
-        self._ended = False
-        self._started_ns = time.monotonic_ns()
-
-    def end(self, status: str, read: Callable[[], Reading] | None = None) -> None:
+    def end(self, status: str, read: Callable[..., Reading] | None = None, *answer: Any) -> None:
         """Record the call; a second end counts for nothing.
 
-        A call whose response cannot be read is counted all the same: ``read`` may raise.
+        A call whose answer cannot be read is counted all the same: ``read`` may raise.
         """
         if self._ended:
             return
         self._ended = True
-        duration_ns = time.monotonic_ns() - self._started_ns
-        reading = NOTHING if read is None else boundary.attempt(read, default=NOTHING)
-        boundary.attempt(self._record, status, reading, duration_ns, default=None)
+        duration_ns = monotonic_ns() - self._started_ns
+        reading = NOTHING if read is None else attempt(read, *answer, default=NOTHING)
+        attempt(self._record, status, reading, duration_ns, default=None)
+
+    def fail(self, error: BaseException, told: Callable[[BaseException], str] = status_of) -> None:
+        """Record the call as one that an exception ended; ``told`` tells the status of that."""
+        self.end(attempt(told, error, default="error"))
 
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
-        for odd in reading.odd:
-            boundary.note(f"{self.provider} answered with {odd}")
+        provider = clipped(self.provider, MAX_NAME_LENGTH)
         model = self.model if self.exact else reading.model or self.model
         record.write(
-            UsageEvent(
-                time_ns=time.time_ns(),
+            RecordedUsage(
+                time_ns=time_ns(),
                 operation=self.operation,
-                provider=clipped(self.provider, MAX_NAME_LENGTH),
+                provider=provider,
                 model=clipped(model, MAX_VALUE_LENGTH),
-                attributes=self._attributes,
+                attributes=self._attribution.encoded,
                 usage=reading.usage or {},
                 duration_ns=min(duration_ns, MAX_DURATION_NS),
                 status=status if reading.status == "ok" else reading.status,
                 service_tier=clipped(reading.service_tier, MAX_NAME_LENGTH),
+                request=self._attribution.request,
+                reservation=self.reservation,
             )
         )
         for other in reading.others:
             record.write(
-                UsageEvent(
-                    time_ns=time.time_ns(),
+                RecordedUsage(
+                    time_ns=time_ns(),
                     operation=self.operation,
-                    provider=clipped(self.provider, MAX_NAME_LENGTH),
+                    provider=provider,
                     model=clipped(other.model, MAX_VALUE_LENGTH),
-                    attributes=self._attributes,
+                    attributes=self._attribution.encoded,
                     usage=other.usage,
                     calls=0,
                     requests=0,
+                    request=self._attribution.request,
                 )
             )
+        for odd in reading.odd:
+            note(f"{self.provider} answered with {odd}")
+
+
+def begin(start: Callable[..., Call | None], *asked: Any) -> Call | None:
+    """Return the call that an SDK is about to make, from what it asks for.
+
+    Every call passes here, outside of the boundary, before its request goes out.
+
+    Args:
+        start: makes the call, or returns None where it is not metered; it may raise.
+        asked: what it makes the call from.
+    """
+    return attempt(start, *asked, default=None)
