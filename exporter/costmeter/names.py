@@ -393,6 +393,11 @@ RULES: Final = (
     "team:cost_credit_usd:sum",
     "provider:cost_credit_usd:sum",
     "provider_model:cost_credit_usd:sum",
+    # ranges.yml
+    "ledger:cost_counter:first",
+    "ledger:cost_seen:timestamp_seconds",
+    "ledger:cost_counter:latest",
+    "ledger:cost_counter:sampled",
     # usage.yml
     "provider_model_type:cost_provider_tokens:rate5m",
     "provider_model_type:cost_provider_tokens:sum",
