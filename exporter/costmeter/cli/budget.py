@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from costmeter.cli.budget_check import check
+from costmeter.cli.budget_forecast import forecast
 from costmeter.cli.budget_status import status
 
 budget = typer.Typer(help="Budgets: how they stand, and what still fits.", no_args_is_help=True)
-for command in (status,):
+for command in (status, check, forecast):
     budget.command()(command)
