@@ -1,0 +1,1 @@
+"""A service written in JavaScript that is metered through its OpenTelemetry traces."""
