@@ -83,6 +83,8 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
         request: the request of the application that it is part of, by an id of its own; empty
             where none is known. All parts are one observation in the histogram of cost per request,
             made when an event comes with the id that has no call, no usage and no cost.
+        reservation: what the gate had set aside for it, which ends once the event is in the ledger;
+            empty where nothing was.
     """
 
     time_ns: Instant
@@ -99,6 +101,7 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cost_nano_usd: Cost | None = None
     estimated: bool = False
     request: str = ""
+    reservation: str = ""
 
 
 class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -122,3 +125,4 @@ class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cost_nano_usd: Cost | None = None
     estimated: bool = False
     request: str = ""
+    reservation: str = ""

@@ -17,6 +17,7 @@ import msgspec
 from costmeter.errors import UsageError
 from costmeter.instrumentation.boundary import attempt, spared
 from costmeter.instrumentation.context import attribution, clipped, fitting
+from costmeter.instrumentation.reserved import take
 from costmeter.journal import process
 from costmeter.units import NANO, usd_to_nano
 from costmeter.usage import (
@@ -148,6 +149,7 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
                         None,
                         estimated,
                         scope.request,
+                        take(),
                     )
                 )
             )
@@ -281,6 +283,7 @@ def _record(
         None if cost_usd is None else _cost_nano_usd(cost_usd),
         bool(estimated),
         scope.request,
+        "" if cost_usd == 0 else take(),
     )
     process.journal.write(_encode(event))
 

@@ -155,6 +155,8 @@ class Accountant:
         )
         if self._keep_events or cost is None:
             self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
+        if event.reservation:
+            self._batch.settled.append(event.reservation)
         return True
 
     def tally(self, family: Family, value: str = "", count: int = 1) -> None:

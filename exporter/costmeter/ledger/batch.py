@@ -55,6 +55,7 @@ class Batch:
         shown: series whose value may be exposed from now on.
         corrections: costs of events that had none; the money itself is in ``sums``.
         requests: by id, what requests under way have cost; nothing for those that have ended.
+        settled: reservations of the gate that its events put an end to; the ledger keeps none.
     """
 
     sums: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Batch:
     shown: list[int] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
     requests: dict[str, list[OpenRequest]] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:

@@ -302,6 +302,7 @@ _EVENT_FIELDS: Final[dict[str, Check]] = {
     "cost_usd": _nullable(_decimal(-MAX_COST_NANO_USD // NANO, MAX_COST_NANO_USD // NANO)),
     "estimated": _boolean,
     "request": _name,
+    "reservation": _name,
 }
 _STANDS_FOR: Final = {
     "time": "time_ns",
