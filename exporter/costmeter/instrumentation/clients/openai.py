@@ -1,4 +1,4 @@
-"""Meters OpenAI's SDK: chat completions, responses, completions and embeddings.
+"""Meters OpenAI's SDK: chat completions, responses, completions, embeddings, images and audio.
 
 Also where it speaks to Azure, Bedrock, or any other server with OpenAI's wire format.
 """
@@ -6,19 +6,23 @@ Also where it speaks to Azure, Bedrock, or any other server with OpenAI's wire f
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
+from costmeter.instrumentation.clients.openai_images import ImageReader
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
 from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from costmeter.instrumentation.clients import Settings
-    from costmeter.instrumentation.clients.reading import Reading, Watcher
+    from costmeter.instrumentation.clients.reading import Reader, Reading, Watcher
 
 OPERATIONS: Final = {
     "/chat/completions": "chat",
@@ -26,11 +30,28 @@ OPERATIONS: Final = {
     "/responses/compact": "chat",
     "/completions": "text_completion",
     "/embeddings": "embeddings",
+    "/moderations": "moderation",
+    "/images/generations": "image_generation",
+    "/images/edits": "image_generation",
+    "/images/variations": "image_generation",
+    "/audio/transcriptions": "transcription",
+    "/audio/translations": "transcription",
+    "/audio/speech": "speech",
 }
 """OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; other paths are not metered.
 
+OpenTelemetry has no names for moderations, images and audio.
+
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
+
+_READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
+    "image_generation": ImageReader.of,
+    "transcription": TranscriptionReader.of,
+    "speech": SpeechReader.of,
+}
+"""What reads the answers to operations whose answers are not like a chat's: made for each call from
+a function that returns a field of the request by its name."""
 
 _USAGE_ON_REQUEST: Final = frozenset({"/chat/completions", "/completions"})
 """Where a stream ends with usage only if ``stream_options`` asks for it."""
@@ -52,10 +73,12 @@ class OpenAI:
         if operation is None or options.method.lower() != "post":
             return None
         model = given(options, "model")
+        reader = _READERS.get(operation)
         return Call(
             operation=operation,
             provider=self._addresses.provider(client),
             model=model if isinstance(model, str) else "",
+            reader=reader and reader(functools.partial(given, options)),
         )
 
     def asking(self, client: Any, options: Any) -> Any | None:

@@ -17,7 +17,6 @@ import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import Reading
-from costmeter.usage import MAX_QUANTITY
 
 _WHOLES: Final = {
     "prompt_tokens": "input_tokens",
@@ -40,6 +39,7 @@ _OUTPUT_PARTS: Final = {
 _PARTS: Final = {
     "prompt_tokens_details": ("input_tokens", _INPUT_PARTS),
     "input_tokens_details": ("input_tokens", _INPUT_PARTS),
+    "input_token_details": ("input_tokens", _INPUT_PARTS),
     "completion_tokens_details": ("output_tokens", _OUTPUT_PARTS),
     "output_tokens_details": ("output_tokens", _OUTPUT_PARTS),
 }
@@ -123,11 +123,20 @@ def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
         odd.append(f"usage of type {type(reported).__name__}")
         return None
     usage: dict[str, int] = {}
-    _add(usage, of, _WHOLES, odd)
-    _add_unsplit(usage, of)
-    for name, (whole, parts) in _PARTS.items():
-        if (details := fields_of(of.get(name))) is not None:
-            _add(usage, details, parts, odd, most=usage.get(whole, 0))
+    details = []
+    for name, value in of.items():
+        if not value:
+            continue
+        if key := _WHOLES.get(name):
+            if count := count_of(name, value, odd):
+                usage[key] = count
+        elif known := _PARTS.get(name):
+            details.append((known, value))
+    if of.get("total_tokens") != usage.get("input_tokens", 0) + usage.get("output_tokens", 0):
+        _add_unsplit(usage, of)
+    for (whole, parts), told in details:
+        if (counts := fields_of(told)) is not None:
+            _add(usage, counts, parts, odd, most=usage.get(whole, 0))
     if "cache_read_tokens" not in usage:
         _add(usage, of, _CACHED_ELSEWHERE, odd, most=usage.get("input_tokens", 0))
     if searches := _web_searches(fields, odd):
@@ -140,14 +149,15 @@ def _add(
     fields: Mapping[str, Any],
     keys: Mapping[str, str],
     odd: list[str],
-    most: int = MAX_QUANTITY,
+    most: int,
 ) -> None:
-    """Add the counts that fields hold under the names of some keys; zero adds nothing."""
+    """Add the parts that fields hold under the names of some keys; zero adds nothing."""
     for name, value in fields.items():
         if value and (key := keys.get(name)) and (count := count_of(name, value, odd)):
             if count > most:
                 odd.append(f"{name} {count}, more than the {most} that it is a part of")
-            usage[key] = min(count, most)
+                count = most
+            usage[key] = count
 
 
 def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:
