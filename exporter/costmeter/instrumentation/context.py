@@ -185,4 +185,6 @@ def fitting(attributes: dict[str, Any]) -> Attributes:
 
 def clipped(value: object, length: int) -> str:
     """Return a value as text of at most ``length`` characters that can be stored as UTF-8."""
+    if type(value) is str and len(value) <= length and value.isascii():
+        return value  # as nearly all are
     return str(value)[:length].encode(errors="replace").decode()

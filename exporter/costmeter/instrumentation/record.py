@@ -26,6 +26,7 @@ from costmeter.usage import (
     MAX_NAME_LENGTH,
     MAX_QUANTITY,
     MAX_VALUE_LENGTH,
+    RecordedUsage,
     UsageEvent,
 )
 
@@ -293,7 +294,7 @@ def end_request(request: str) -> None:
     write(UsageEvent(time_ns(), "request", "", "", {}, {}, calls=0, requests=0, request=request))
 
 
-def write(event: UsageEvent) -> None:
+def write(event: UsageEvent | RecordedUsage) -> None:
     """Store an event as it is."""
     process.journal.write(_encode(event))
 

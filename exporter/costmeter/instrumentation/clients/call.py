@@ -31,7 +31,7 @@ class Call(msgspec.Struct):
 
     Attributes:
         operation: OpenTelemetry's ``gen_ai.operation.name``.
-        provider: OpenTelemetry's ``gen_ai.provider.name``.
+        provider: OpenTelemetry's ``gen_ai.provider.name``, of a length that an event may have.
         model: the model asked for, which counts where the answer names none.
         exact: whether it counts in any case, because it tells more than the answer's name.
         reader: reads the answer, where it is not like those of most of the SDK's calls.
@@ -65,19 +65,19 @@ class Call(msgspec.Struct):
         self.end(attempt(told, error, default="error"))
 
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
-        provider = clipped(self.provider, MAX_NAME_LENGTH)
+        tier = reading.service_tier
         model = self.model if self.exact else reading.model or self.model
         record.write(
             RecordedUsage(
                 time_ns=time_ns(),
                 operation=self.operation,
-                provider=provider,
+                provider=self.provider,
                 model=clipped(model, MAX_VALUE_LENGTH),
                 attributes=self._attribution.encoded,
                 usage=reading.usage or {},
                 duration_ns=min(duration_ns, MAX_DURATION_NS),
                 status=status if reading.status == "ok" else reading.status,
-                service_tier=clipped(reading.service_tier, MAX_NAME_LENGTH),
+                service_tier=tier and clipped(tier, MAX_NAME_LENGTH),
                 request=self._attribution.request,
                 reservation=self.reservation,
             )
@@ -87,7 +87,7 @@ class Call(msgspec.Struct):
                 RecordedUsage(
                     time_ns=time_ns(),
                     operation=self.operation,
-                    provider=provider,
+                    provider=self.provider,
                     model=clipped(other.model, MAX_VALUE_LENGTH),
                     attributes=self._attribution.encoded,
                     usage=other.usage,

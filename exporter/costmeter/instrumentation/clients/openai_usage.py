@@ -86,8 +86,12 @@ def read(body: object) -> Reading:
     if fields is None:
         return Reading(odd=(f"a response of type {type(body).__name__}",))
     odd: list[str] = []
+    reported = _reported(fields, odd)
+    usage = None if reported is None else _usage(reported, odd)
+    if usage is not None and (searches := _web_searches(fields, odd)):
+        usage["web_searches"] = searches
     return Reading(
-        usage=_usage(fields, odd),
+        usage=usage,
         model=text_of(fields.get("model")),
         service_tier=_tier(fields.get("service_tier")),
         status=_status(fields),
@@ -112,49 +116,44 @@ def error_status(error: object) -> str:
     return "server_error"
 
 
-def _usage(fields: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None:
+def _reported(fields: Mapping[str, Any], odd: list[str]) -> Mapping[str, Any] | None:
+    """Return the fields of the ``usage`` that a body reports."""
     reported = fields.get("usage")
     if reported is None and (groq := fields_of(fields.get("x_groq"))) is not None:
         reported = groq.get("usage")
-    if reported is None:
-        return None
     of = fields_of(reported)
-    if of is None:
+    if of is None and reported is not None:
         odd.append(f"usage of type {type(reported).__name__}")
-        return None
+    return of
+
+
+def _usage(of: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
+    """Return reported usage in our keys."""
     usage: dict[str, int] = {}
     details = []
     for name, value in of.items():
-        if not value:
-            continue
         if key := _WHOLES.get(name):
-            if count := count_of(name, value, odd):
+            if value and (count := count_of(name, value, odd)):
                 usage[key] = count
-        elif known := _PARTS.get(name):
-            details.append((known, value))
+        elif value and name in _PARTS:
+            details.append((name, value))
     if of.get("total_tokens") != usage.get("input_tokens", 0) + usage.get("output_tokens", 0):
         _add_unsplit(usage, of)
-    for (whole, parts), told in details:
-        if (counts := fields_of(told)) is not None:
-            _add(usage, counts, parts, odd, most=usage.get(whole, 0))
+    for name, value in details:
+        whole, parts = _PARTS[name]
+        _add_parts(usage, whole, value, parts, odd)
     if "cache_read_tokens" not in usage:
-        _add(usage, of, _CACHED_ELSEWHERE, odd, most=usage.get("input_tokens", 0))
-    if searches := _web_searches(fields, odd):
-        usage["web_searches"] = searches
+        _add_parts(usage, "input_tokens", of, _CACHED_ELSEWHERE, odd)
     return usage
 
 
-def _add(
-    usage: dict[str, int],
-    fields: Mapping[str, Any],
-    keys: Mapping[str, str],
-    odd: list[str],
-    most: int,
+def _add_parts(
+    usage: dict[str, int], whole: str, told: object, keys: Mapping[str, str], odd: list[str]
 ) -> None:
-    """Add the parts that fields hold under the names of some keys; zero adds nothing."""
-    for name, value in fields.items():
+    """Add the parts of a whole that are told under the names of some keys; zero adds nothing."""
+    for name, value in (fields_of(told) or {}).items():
         if value and (key := keys.get(name)) and (count := count_of(name, value, odd)):
-            if count > most:
+            if count > (most := usage.get(whole, 0)):
                 odd.append(f"{name} {count}, more than the {most} that it is a part of")
                 count = most
             usage[key] = count
@@ -183,7 +182,8 @@ def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:
 
 def _web_searches(fields: Mapping[str, Any], odd: list[str]) -> int:
     """Return the billed web searches of a response: opening and reading a page found is free."""
-    if (tools := fields_of(fields.get("tool_usage"))) is not None:
+    tools = fields.get("tool_usage")
+    if tools is not None and (tools := fields_of(tools)) is not None:
         billed = fields_of(tools.get("web_search")) or {}
         return count_of("num_requests", billed.get("num_requests"), odd)
     output = fields.get("output")

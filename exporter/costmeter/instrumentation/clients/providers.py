@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from costmeter.errors import ConfigError
+from costmeter.instrumentation.context import clipped
+from costmeter.usage import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +53,9 @@ HOSTS: Final = {
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 OLLAMA_PORT: Final = 11434
 
+_REMEMBERED: Final = 1000
+"""How many addresses are remembered with their providers."""
+
 
 class Providers:
     """Finds the provider behind an address.
@@ -73,13 +78,25 @@ class Providers:
             key=lambda override: -len(override[0]),
         )
         self._known: dict[str, str] = {}
+        self._objects: dict[tuple[int, str], tuple[object, str]] = {}
+
+    def of(self, url: object, default: str = "") -> str:
+        """Do the same as :meth:`at` for the URL object that a client keeps, at less expense."""
+        # What is kept here lives, so no other object can have its id.
+        if (known := self._objects.get((id(url), default))) is None:
+            if len(self._objects) >= _REMEMBERED:
+                self._objects.clear()
+            known = self._objects[id(url), default] = (url, self.at(str(url), default))
+        return known[1]
 
     def at(self, url: str, default: str = "") -> str:
         """Return the provider at a URL; ``default`` is what the client's own class tells."""
         key = default + url
         if (provider := self._known.get(key)) is None:
-            provider = self._find(url, default)
-            if len(self._known) < 1000:  # addresses come from the application: few, but bounded
+            provider = clipped(self._find(url, default), MAX_NAME_LENGTH)
+            if (
+                len(self._known) < _REMEMBERED
+            ):  # addresses come from the application: few, but bounded
                 self._known[key] = provider
         return provider
 

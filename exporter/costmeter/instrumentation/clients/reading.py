@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 
-class Share(NamedTuple):
+class Share(msgspec.Struct, frozen=True):
     """What another model used in the same call, at its own prices.
 
     Attributes:
@@ -17,7 +19,7 @@ class Share(NamedTuple):
     usage: dict[str, int]
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, frozen=True):
     """What a response body or a stream tells.
 
     Attributes:
@@ -36,6 +38,10 @@ class Reading(NamedTuple):
     status: str = "ok"
     odd: tuple[str, ...] = ()
     others: tuple[Share, ...] = ()
+
+    def _replace(self, **changes: Any) -> Reading:
+        """Return the same with some fields changed, as a named tuple does."""
+        return msgspec.structs.replace(self, **changes)
 
 
 NOTHING: Final = Reading()

@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.body import BodyWatcher
-from costmeter.instrumentation.clients.outcome import status_of
+from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.reading import Reader
 from costmeter.instrumentation.clients.tap import Tap
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from costmeter.instrumentation.clients import Settings
-    from costmeter.instrumentation.clients.call import Call
-    from costmeter.instrumentation.clients.providers import Providers
     from costmeter.instrumentation.clients.reading import Watcher
 
 _ARGUMENTS: Final = dict.fromkeys(("cast_to", "options", "stream", "stream_cls"))
@@ -56,27 +56,26 @@ class Addresses:
         """Take the settings, and the providers that client classes stand for by themselves."""
         self._settings = settings
         self._classes = classes
-        self._known: WeakKeyDictionary[Any, tuple[Any, Providers, str]] = WeakKeyDictionary()
+        self._by_class: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
     def provider(self, client: Any) -> str:
-        """Return the provider that a client speaks to, from memory where nothing has changed."""
-        url, providers = client.base_url, self._settings.providers
-        known = self._known.get(client)
-        if known is not None and known[0] is url and known[1] is providers:
-            return known[2]
-        kinds = (name for kind, name in self._classes.items() if isinstance(client, kind))
-        provider = providers.at(str(url), next(kinds, ""))
-        self._known[client] = (url, providers, provider)
-        return provider
+        """Return the provider that a client speaks to."""
+        kind = type(client)
+        if (default := self._by_class.get(kind)) is None:
+            kinds = (name for known, name in self._classes.items() if issubclass(kind, known))
+            default = self._by_class[kind] = next(kinds, "")
+        # Behind the name without a property: OpenAI's imports a module each time it is asked.
+        url = getattr(client, "_base_url", None) or client.base_url
+        return self._settings.providers.of(url, default)
 
 
 def given(options: Any, name: str) -> Any:
     """Return a field of the request; ``extra_body`` wins over the SDK's own parameters."""
     extra = options.extra_json
-    if isinstance(extra, Mapping) and name in extra:
+    if extra and isinstance(extra, Mapping) and name in extra:
         return extra[name]
     body = options.json_data
-    return body.get(name) if isinstance(body, Mapping) else None
+    return body.get(name) if isinstance(body, (dict, Mapping)) else None  # a dict is known faster
 
 
 class Seam:
@@ -113,7 +112,7 @@ class Seam:
     def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
-            attempt = boundary.attempt(self._begin, client, options, named, default=None)
+            attempt = self._begin(client, options, named)
             if attempt is None:
                 return original(client, cast_to, options, *args, **named)
             while True:
@@ -131,7 +130,7 @@ class Seam:
     def _async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def request(client: Any, cast_to: Any, options: Any, *args: Any, **named: Any) -> Any:
-            attempt = boundary.attempt(self._begin, client, options, named, default=None)
+            attempt = self._begin(client, options, named)
             if attempt is None:
                 return await original(client, cast_to, options, *args, **named)
             while True:
@@ -148,58 +147,54 @@ class Seam:
 
     def _begin(self, client: Any, options: Any, named: Mapping[str, Any]) -> _Attempt | None:
         dialect = self._dialect
-        call = dialect.start(client, options) if dialect else None
-        if dialect is None or call is None:
+        if dialect is None or (call := begin(dialect.start, client, options)) is None:
             return None
-        return _Attempt(dialect, call, client, options, streams=bool(named.get("stream")))
+        streams = bool(named.get("stream"))
+        attempt = _Attempt(call, dialect, call.reader or dialect, client, options, options, streams)
+        if streams or callable(getattr(options, "post_parser", None)):
+            boundary.attempt(attempt.prepare, default=None)
+        return attempt
 
 
-class _Attempt:
+class _Attempt(msgspec.Struct):
     """One metered pass through ``request``: what is sent, and what came of it."""
 
-    __slots__ = (
-        "_asks",
-        "_call",
-        "_client",
-        "_dialect",
-        "_given",
-        "_parsed",
-        "_reader",
-        "_streams",
-        "options",
-    )
+    _call: Call
+    _dialect: Dialect
+    _reader: Reader
+    _client: Any
+    _given: Any
+    options: Any
+    _streams: bool
+    _asks: bool = False
+    _parsed: object = None
 
-    def __init__(
-        self, dialect: Dialect, call: Call, client: Any, options: Any, *, streams: bool
-    ) -> None:
-        self._dialect = dialect
-        self._call = call
-        self._client = client
-        self._given = options
-        self._reader = call.reader or dialect
-        self._streams = streams
-        self._parsed: object = None
-        asking = dialect.asking(client, options) if streams else None
-        self._asks = asking is not None
-        self.options = options if asking is None else asking
-        if callable(options.post_parser):
+    def prepare(self) -> None:
+        """Ask for what the caller did not, and watch what the SDK makes of the answer."""
+        asking = self._dialect.asking(self._client, self._given) if self._streams else None
+        if asking is not None:
+            self.options, self._asks = asking, True
+        if callable(post_parser := self._given.post_parser):
             # What the provider answered is paid for, even where the SDK cannot make sense of it.
             self.options = copy.copy(self.options)
-            self.options.post_parser = functools.partial(self._parse, options.post_parser)
+            self.options.post_parser = functools.partial(self._parse, post_parser)
 
     def failed(self, error: BaseException) -> bool:
         """End the call, unless it may still pass without our question: then return True."""
         if self._asks and boundary.attempt(self._refused, error, default=False):
             return True
         if self._parsed is None:
-            self._call.end(boundary.attempt(status_of, error, default="error"))
+            self._call.fail(error)
         else:
-            self._call.end("ok", functools.partial(self._reader.read, self._parsed))
+            self._call.end("ok", self._reader.read, self._parsed)
         return False
 
     def returned(self, result: object) -> None:
         """End the call, or let it end with the body that is still to be read."""
-        if not boundary.attempt(self._follow, result, default=False):
+        response = _response_of(result)
+        if response is None:
+            self._call.end("ok", self._reader.read, result)
+        elif not boundary.attempt(self._follow, response, default=False):
             self._call.end("ok")
 
     def _refused(self, error: BaseException) -> bool:
@@ -208,12 +203,9 @@ class _Attempt:
             self.options, self._asks = self._given, False
         return refused
 
-    def _follow(self, result: object) -> bool:
-        response = _response_of(result)
-        if response is None:
-            self._call.end("ok", functools.partial(self._reader.read, result))
-        elif response.is_closed and not self._streams:
-            self._call.end("ok", functools.partial(self._reader.read_json, response.content))
+    def _follow(self, response: Any) -> bool:
+        if response.is_closed and not self._streams:
+            self._call.end("ok", self._reader.read_json, response.content)
         else:
             Tap(response, self._watcher(response.headers.get("content-type", "")), self._call)
         return True
