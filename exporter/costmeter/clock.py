@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 
@@ -29,3 +30,9 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Final = SystemClock()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(time_ns: int) -> str:
+    """Return an instant, in nanoseconds since 1970-01-01 UTC, as text to the microsecond."""
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).isoformat().replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from costmeter.names import LEDGER_FAMILIES
 from costmeter.sidecar.exposition import Exposition, Gauges
+from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.view import Identified, Receipt, State, Status, UnavailableError
 from costmeter.usage import UsageEvent
 
@@ -34,6 +35,7 @@ class FakePipeline:
     taken: set[str] = field(default_factory=set)
     scrapes: int = 0
     receipt: Future[Receipt] | None = None
+    access: AccessConfig = field(default_factory=AccessConfig)
 
     def gauges(self) -> Iterable[Gauges]:
         return self.drawn

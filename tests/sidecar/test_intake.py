@@ -15,7 +15,6 @@ from costmeter.errors import LedgerError
 from costmeter.sidecar import intake
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import IntakeConfig
-from costmeter.sidecar.intake import MAX_CLIENTS, TokenBuckets
 from costmeter.sidecar.view import Receipt
 from costmeter.sidecar.web import WebConfig
 from tests.sidecar.server import FakePipeline, client_of, serving
@@ -30,17 +29,6 @@ def batch(sequence: int = 12, **fields: Any) -> dict[str, Any]:
 
 def client(pipeline: FakePipeline, **limits: Any):
     return client_of(create_app(pipeline, WebConfig(), intake=IntakeConfig(**limits)))
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now_ns(self) -> int:
-        return 1_795_350_000_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return int(self.seconds * 10**9)
 
 
 async def test_a_batch_is_accepted_once_the_ledger_has_it(pipeline: FakePipeline) -> None:
@@ -199,29 +187,6 @@ async def test_a_client_that_sends_too_often_is_told_when_to_come_back(
     assert answers[2].headers["retry-after"] == "10"
     assert answers[2].json() == {"errors": ["more than 0.1 batches a second"]}
     assert pipeline.refused == [("rate_limited", 1)]
-
-
-def test_a_bucket_fills_at_its_rate_up_to_its_size() -> None:
-    clock = FakeClock()
-    buckets = TokenBuckets(2, 3, clock=clock)
-
-    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
-    assert buckets.take("b") == 0
-    clock.seconds = 0.25
-    assert buckets.take("a") == 0.25
-    clock.seconds = 0.5
-    assert [buckets.take("a") for _ in range(2)] == [0, 0.5]
-    clock.seconds = 1000
-    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
-
-
-def test_no_more_than_a_bounded_number_of_clients_is_remembered() -> None:
-    buckets = TokenBuckets(1, 1, clock=FakeClock())
-    for client_number in range(MAX_CLIENTS + 1):
-        buckets.take(str(client_number))
-
-    assert buckets.take("1") == 1
-    assert buckets.take("0") == 0  # forgotten
 
 
 async def test_while_draining_nothing_is_taken(pipeline: FakePipeline) -> None:

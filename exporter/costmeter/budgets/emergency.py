@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from costmeter.clock import Clock
+from costmeter.ledger import audit
+from costmeter.ledger.audit import Change
 from costmeter.ledger.store import Ledger
 
 BY_HAND: Final = "by hand"
@@ -20,7 +22,8 @@ BY_HAND: Final = "by hand"
 class Emergencies:
     """The budgets in emergency, why and until when.
 
-    Any thread may ask; whoever writes to the ledger begins and ends.
+    Any thread may ask; whoever writes to the ledger begins and ends. What these change is written
+    to the audit trail with it.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
@@ -62,33 +65,51 @@ class Emergencies:
             if until_ns is None or now_ns < until_ns
         }
 
-    def begin(self, budget: str, until_ns: int | None, reason: str) -> None:
+    def begin(self, budget: str, until_ns: int | None, reason: str, *, who: str = "") -> None:
         """Put a budget in emergency; for a reason that there is already, until a new instant.
 
         Args:
             budget: its name.
             until_ns: when it lapses by itself, in nanoseconds since 1970; None is never.
             reason: what :meth:`end` is told.
+            who: the user or token that has it begun.
 
         Raises:
             LedgerError: it cannot be written; nothing has changed.
         """
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                "REPLACE INTO emergency VALUES (?, ?, ?)", (budget, reason, until_ns)
-            )
-            connection.execute("DELETE FROM emergency WHERE until_ns <= ?", (self._clock.now_ns(),))
-        self.load()
+        self._change(budget, {**self.reasons(budget), reason: until_ns}, reason, who)
 
-    def end(self, budget: str, reason: str | None = None) -> None:
+    def end(self, budget: str, reason: str | None = None, *, who: str = "") -> None:
         """End a budget's emergency as far as a reason goes; None ends it whatever the reasons.
 
         Raises:
             LedgerError: it cannot be written; nothing has changed.
         """
+        kept = {} if reason is None else self.reasons(budget)
+        kept.pop(reason or "", None)
+        self._change(budget, kept, reason or BY_HAND, who)
+
+    def _change(self, budget: str, after: Mapping[str, int | None], reason: str, who: str) -> None:
+        before = self.reasons(budget)
+        if after == before:
+            return
+        now_ns = self._clock.now_ns()
+        change = Change(
+            time_ns=now_ns,
+            source="api" if reason == BY_HAND else "alert",
+            who=who,
+            budget=budget,
+            subject="emergency",
+            before={"until_ns": before} if before else None,
+            after={"until_ns": dict(after)} if after else None,
+        )
         with self._ledger.transaction() as connection:
             connection.execute(
-                "DELETE FROM emergency WHERE budget = ?1 AND (?2 IS NULL OR reason = ?2)",
-                (budget, reason),
+                "DELETE FROM emergency WHERE budget = ? OR until_ns <= ?", (budget, now_ns)
             )
+            connection.executemany(
+                "INSERT INTO emergency VALUES (?, ?, ?)",
+                [(budget, each, until_ns) for each, until_ns in after.items()],
+            )
+            audit.append(connection, [change])
         self.load()

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from costmeter.clock import rfc3339
 from costmeter.ledger.query import reading
 
 Source = Literal["file", "api", "alert"]
@@ -42,6 +43,13 @@ class Change(NamedTuple):
     subject: Subject
     before: Document | None
     after: Document | None
+
+    @property
+    def document(self) -> Document:
+        """The change as JSON has it."""
+        fields = self._asdict()
+        del fields["time_ns"]
+        return {"time": rfc3339(self.time_ns), **fields}
 
 
 def append(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:

@@ -335,7 +335,8 @@ class Ledger:
         """
         connection = self._connection
         with self._errors():
-            if connection.in_transaction:
+            inside_another = connection.in_transaction
+            if inside_another:
                 yield connection
                 return
             connection.execute("BEGIN IMMEDIATE")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -14,12 +14,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from costmeter.sidecar import page
+from costmeter.sidecar.access import Authentication, needs
+from costmeter.sidecar.alerts import AlertsEndpoint
+from costmeter.sidecar.budget_api import BudgetEndpoints
 from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.intake import EventsEndpoint
 from costmeter.sidecar.otlp import TracesEndpoint
+from costmeter.sidecar.rights import AccessConfig, Right
 from costmeter.sidecar.scrape import MetricsEndpoint
 from costmeter.sidecar.view import PipelineView
-from costmeter.sidecar.web import BasicAuth, WebConfig
+from costmeter.sidecar.web import WebConfig
 
 SECURITY_HEADERS: Final = {
     "cache-control": "no-store",
@@ -42,25 +46,38 @@ def create_app(
         web: authentication and headers; both hold for every path, probes included.
         intake: limits of ``POST /v1/events`` and ``/v1/traces``.
     """
-    endpoints = _Endpoints(pipeline)
+    endpoints, budgets = _Endpoints(pipeline), BudgetEndpoints(pipeline)
+    limits = intake or IntakeConfig()
+
+    def access() -> AccessConfig:
+        return pipeline.access
+
+    def route(method: str, path: str, endpoint: Any, right: Right) -> Route:
+        return Route(path, endpoint, methods=[method], middleware=needs(right, web, access))
+
     return Starlette(
         routes=[
-            Route("/", endpoints.page, methods=["GET"]),
-            Route("/metrics", MetricsEndpoint(pipeline), methods=["GET"]),
             Route("/-/healthy", endpoints.healthy, methods=["GET"]),
             Route("/-/ready", endpoints.ready, methods=["GET"]),
-            Route("/-/reload", endpoints.reload, methods=["POST"]),
-            Route(
-                "/v1/events", EventsEndpoint(pipeline, intake or IntakeConfig()), methods=["POST"]
-            ),
-            Route(
-                "/v1/traces", TracesEndpoint(pipeline, intake or IntakeConfig()), methods=["POST"]
-            ),
+            route("POST", "/-/reload", endpoints.reload, "reload"),
+            route("GET", "/", endpoints.page, "read"),
+            route("GET", "/metrics", MetricsEndpoint(pipeline), "read"),
+            route("POST", "/v1/events", EventsEndpoint(pipeline, limits), "write_usage"),
+            route("POST", "/v1/traces", TracesEndpoint(pipeline, limits), "write_usage"),
+            route("POST", "/v1/alerts", AlertsEndpoint(pipeline, limits), "alerts"),
+            route("GET", "/v1/alerts", budgets.alerts, "read"),
+            route("GET", "/v1/audit", budgets.audit, "read"),
+            route("GET", "/v1/budgets", budgets.all, "read"),
+            route("GET", "/v1/budgets/{name:path}", budgets.one, "read"),
+            route("PUT", "/v1/budgets/{name:path}", budgets.put, "budgets"),
+            route("DELETE", "/v1/budgets/{name:path}", budgets.remove, "budgets"),
+            route("PUT", "/v1/emergencies/{name:path}", budgets.begin, "budgets"),
+            route("DELETE", "/v1/emergencies/{name:path}", budgets.end, "budgets"),
         ],
         middleware=[
             Middleware(_HeadersMiddleware, web=web),
             Middleware(_SameSiteMiddleware),
-            Middleware(BasicAuth, web=web),
+            Middleware(Authentication, web=web, access=access),
         ],
     )
 
@@ -117,7 +134,7 @@ class _SameSiteMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD"}:
             site = Headers(scope=scope).get("sec-fetch-site", "none")
             if site not in {"none", "same-origin"}:
                 response = PlainTextResponse("Posted from another site\n", 403)

@@ -29,6 +29,7 @@ from costmeter.ledger.accounting import label_caps
 from costmeter.names import DIMENSIONS
 from costmeter.pricing.schema import PricesConfig
 from costmeter.schema import Duration, Section, Zone
+from costmeter.sidecar.rights import AccessConfig
 from costmeter.workloads.schema import ResourceConfig
 
 _RESERVED_LABELS: Final = frozenset(
@@ -36,6 +37,7 @@ _RESERVED_LABELS: Final = frozenset(
      "period", "job", "instance"}
 )  # fmt: skip
 """Labels that families of ours or Prometheus itself set."""
+MAX_BUDGETS: Final = 1000
 _SHOWN_CHARACTERS: Final = 60
 """A wrong value is shown with its problem up to this length; a whole section is not."""
 
@@ -83,12 +85,15 @@ class IntakeConfig(Section):
 
 
 class AlertsConfig(Section):
-    """What static alert rules join with.
+    """What static alert rules join with, and what follows of alerts.
 
-    ``spike_min_excess_usd`` is the spend of an hour beyond the usual below which no spike is told.
+    Attributes:
+        spike_min_excess_usd: spend of an hour beyond the usual below which no spike is told.
+        emergency: alerts, by name, that put the budget of their label in emergency.
     """
 
     spike_min_excess_usd: Annotated[Decimal, Field(ge=0)] = Decimal(1)
+    emergency: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
 
 
 class Config(Section):
@@ -103,6 +108,7 @@ class Config(Section):
         drain_timeout: how long a stopping exporter waits for its last scrape, at most.
         labels: labels beside the built-in ones, and changed caps of those.
         budgets: what may be spent; :attr:`open_budgets` are those in force.
+        access: who may do what over HTTP.
     """
 
     journal: Annotated[tuple[Path, ...], BeforeValidator(_as_list), Field(min_length=1)] = (
@@ -117,9 +123,10 @@ class Config(Section):
     events: EventsConfig = EventsConfig()
     prices: PricesConfig = PricesConfig()
     resources: tuple[ResourceConfig, ...] = ()
-    budgets: Annotated[tuple[BudgetConfig, ...], Field(max_length=1000)] = ()
+    budgets: Annotated[tuple[BudgetConfig, ...], Field(max_length=MAX_BUDGETS)] = ()
     intake: IntakeConfig = IntakeConfig()
     alerts: AlertsConfig = AlertsConfig()
+    access: AccessConfig = AccessConfig()
 
     @field_validator("labels")
     @classmethod
@@ -205,8 +212,10 @@ def problems(error: ValidationError) -> list[str]:
         value = problem["input"]
         if problem["type"] == "extra_forbidden":
             message = "unknown key"
-        elif not isinstance(value, dict | list | tuple) and len(repr(value)) <= _SHOWN_CHARACTERS:
-            message = f"{value!r}: {message}"
+        elif not isinstance(value, dict | list | tuple):
+            shown = str(value) if isinstance(value, Decimal) else repr(value)
+            if len(shown) <= _SHOWN_CHARACTERS:
+                message = f"{shown}: {message}"
         found.append(f"{_path(problem['loc'])}: {message}")
     return found
 

@@ -16,8 +16,10 @@ from costmeter.budgets.period import Period, Window, period
 from costmeter.journal.reader import Lag
 from costmeter.ledger import query
 from costmeter.names import Family
+from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
 from costmeter.sidecar.pipeline import Pipeline
+from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.view import (
     Catalogue,
     Identified,
@@ -43,10 +45,16 @@ class Exporter:
     def __init__(self, pipeline: Pipeline) -> None:
         """Speak for a pipeline."""
         self._pipeline = pipeline
+        self.changes = Changes(pipeline)
         self._scrapes = 0
         self._scrape_seconds = 0.0
         self._prices: Samples = []
         self._prices_until = 0.0
+
+    @property
+    def access(self) -> AccessConfig:
+        """Who may do what."""
+        return self._pipeline.config.access
 
     @property
     def exposition(self) -> Exposition:

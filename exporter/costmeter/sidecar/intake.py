@@ -12,10 +12,9 @@ import logging
 import math
 import zlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -24,10 +23,11 @@ from starlette.types import Receive, Scope, Send
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import CostmeterError
+from costmeter.sidecar.access import asker
 from costmeter.sidecar.batch import InvalidBatchError, parse
 from costmeter.sidecar.config import IntakeConfig
-from costmeter.sidecar.view import PipelineView, Receipt, UnavailableError
-from costmeter.units import NANO
+from costmeter.sidecar.rate import TokenBuckets
+from costmeter.sidecar.view import PipelineView, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,8 @@ BODY_SECONDS: Final = 30.0
 COMMIT_SECONDS: Final = 30.0
 """How long a batch may take to be committed before its sender is told to try again."""
 RETRY_AFTER_SECONDS: Final = 5
-MAX_CLIENTS: Final = 10_000
-"""Client addresses whose rate is remembered; of more, those that have been quiet for longest are
-forgotten."""
+
+Outcome = TypeVar("Outcome")
 
 
 class RefusedError(CostmeterError):
@@ -49,28 +48,6 @@ class RefusedError(CostmeterError):
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
-
-
-class TokenBuckets:
-    """Limits how often each key may do something: ``rate`` times a second, ``burst`` at once."""
-
-    def __init__(self, rate: float, burst: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Begin with full buckets."""
-        self._rate = rate
-        self._burst = burst
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()  # tokens, as of when
-
-    def take(self, key: str) -> float:
-        """Take a token; return 0, or in how many seconds there will be one."""
-        now = self._clock.monotonic_ns()
-        tokens, since = self._buckets.pop(key, (float(self._burst), now))
-        tokens = min(self._burst, tokens + (now - since) / NANO * self._rate)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
-        self._buckets[key] = (tokens if wait else tokens - 1, now)
-        if len(self._buckets) > MAX_CLIENTS:
-            self._buckets.popitem(last=False)
-        return wait
 
 
 class Intake(ABC):
@@ -100,8 +77,8 @@ class Intake(ABC):
         return self._limits.max_body_bytes
 
     @abstractmethod
-    async def take(self, body: bytes, media_type: str) -> Response:
-        """Answer a body.
+    async def take(self, body: bytes, media_type: str, who: str) -> Response:
+        """Answer a body of a user or token; ``who`` is empty where nobody said who they are.
 
         Raises:
             InvalidBatchError: it has problems.
@@ -128,9 +105,9 @@ class Intake(ABC):
         try:
             self._limit_rate(request)
             body = await self._body(request, media_type)
-            return await self.take(body, media_type)
+            return await self.take(body, media_type, asker(request))
         except InvalidBatchError as error:
-            self._pipeline.rejected("invalid", error.events)
+            self.rejected("invalid", error.events)
             return self.refuse(400, error.problems, media_type, {})
         except RefusedError as error:
             status, problem, retry_after = error.status, str(error), error.retry_after
@@ -143,8 +120,12 @@ class Intake(ABC):
         headers = {} if retry_after is None else {"retry-after": str(retry_after)}
         return self.refuse(status, [problem], media_type, headers)
 
+    def rejected(self, reason: str, count: int) -> None:
+        """Count what was refused."""
+        self._pipeline.rejected(reason, count)
+
     @staticmethod
-    async def committed(receipt: Future[Receipt]) -> Receipt:
+    async def committed(receipt: Future[Outcome]) -> Outcome:
         """Wait for a batch to be committed.
 
         Raises:
@@ -163,7 +144,7 @@ class Intake(ABC):
     def _limit_rate(self, request: Request) -> None:
         wait = self._buckets.take(request.client.host if request.client else "")
         if wait:
-            self._pipeline.rejected("rate_limited", 1)
+            self.rejected("rate_limited", 1)
             message = f"more than {self._limits.requests_per_second:g} batches a second"
             raise RefusedError(429, message, retry_after=math.ceil(wait))
 
@@ -190,7 +171,7 @@ class Intake(ABC):
             received += len(chunk)
             body += inflater.decompress(chunk, limit + 1 - len(body)) if gzip else chunk
             if max(received, len(body)) > limit:
-                self._pipeline.rejected("too_large", 1)
+                self.rejected("too_large", 1)
                 raise RefusedError(413, f"the body has more than {limit} bytes")
         if gzip and (not inflater.eof or inflater.unused_data):
             raise RefusedError(400, "the body is not one whole gzip stream")
@@ -206,7 +187,7 @@ class EventsEndpoint(Intake):
 
     media_types = ("application/json",)
 
-    async def take(self, body: bytes, media_type: str) -> Response:  # noqa: ARG002 there is but one
+    async def take(self, body: bytes, media_type: str, who: str) -> Response:  # noqa: ARG002 for anyone
         """Answer a batch."""
         batch = await run_in_threadpool(
             parse, body, max_events=self._limits.max_events, now_ns=self._clock.now_ns()

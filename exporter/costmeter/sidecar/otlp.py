@@ -52,7 +52,7 @@ class TracesEndpoint(Intake):
         """How large a body may be: spans may carry prompts and answers."""
         return self._limits.max_traces_body_bytes
 
-    async def take(self, body: bytes, media_type: str) -> Response:
+    async def take(self, body: bytes, media_type: str, who: str) -> Response:  # noqa: ARG002 for anyone
         """Answer an export."""
         try:
             async with self._decoding:

@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,6 +25,7 @@ from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import ConfigError, CostmeterError, JournalError, LedgerError
 from costmeter.journal.reader import JournalReader
 from costmeter.ledger.accounting import Accountant
+from costmeter.ledger.audit import Document
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
 from costmeter.names import (
@@ -38,6 +39,8 @@ from costmeter.names import (
     Family,
 )
 from costmeter.pricing.book import PriceBook
+from costmeter.sidecar.alert_book import AlertBook
+from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.publisher import Publisher
@@ -68,6 +71,8 @@ _COUNTED: Final = {
 }
 """Counts that exist from the start, at 0: with these values of their label, or with every label."""
 
+Outcome = TypeVar("Outcome")
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -97,7 +102,9 @@ class Pipeline:
         exposition: the ledger's series as text.
         publisher: decides what the exposition shows.
         budgets: what was spent of each budget.
+        book: where the budgets come from.
         emergencies: which budgets are in emergency.
+        alerts: alerts that came back.
         readings: what the watched resources use now.
         collectors: how each part did last.
     """
@@ -134,8 +141,11 @@ class Pipeline:
             clock=clock,
             hold_ns=int(config.scrape_interval.total_seconds() * NANO),
         )
+        self.book = BudgetBook(self.ledger, clock)
+        self.book.note_file(config)
         self.emergencies = Emergencies(self.ledger, clock)
-        self.budgets = self._new_budgets(config)
+        self.alerts = AlertBook(self.ledger, self.emergencies)
+        self.budgets = self.new_budgets(config)
         positions = self.ledger.positions()
         self.readers = [JournalReader(path, positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
@@ -145,9 +155,10 @@ class Pipeline:
         self._waiting: _Turn | None = None
         self._submissions = Submissions(positions, clock)
         self._refused: SimpleQueue[tuple[str, int]] = SimpleQueue()
-        self._reloads: SimpleQueue[Future[list[str]]] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._scrape_began_ns: int | None = None
-        self._due: dict[str, float] = {"sample": 0.0, "charge": 0.0, "prune": 0.0}
+        self._due: dict[str, float] = {"sample": 0.0, "charge": 0.0, "prune": 0.0, "renew": 0.0}
+        self._outdated = False
         self._wake = threading.Event()
         self._draining = threading.Event()
         self._drained = threading.Event()
@@ -157,7 +168,8 @@ class Pipeline:
         self._behind = True
         self.refreshes: Counter[str] = Counter()
         self.collectors = {
-            name: Collector() for name in ("journal", "ledger", "resources", "prices")
+            name: Collector()
+            for name in ("journal", "ledger", "budgets", "resources", "prices")
         }
         self.reloaded_ns = clock.now_ns()
         self.reload_succeeded = True
@@ -203,10 +215,22 @@ class Pipeline:
 
     def reload(self) -> list[str]:
         """Read the configuration again; return what is wrong with it."""
-        done: Future[list[str]] = Future()
-        self._reloads.put(done)
+        return self.between_commits(self._reload_and_note).result(timeout=60)
+
+    def between_commits(self, action: Callable[[], Outcome]) -> Future[Outcome]:
+        """Have something done on the pipeline's thread, where all that was taken is committed.
+
+        What it raises is its future's. Only there may the ledger be written to.
+        """
+        done: Future[Outcome] = Future()
+        self._asked.put((action, done))
         self._wake.set()
-        return done.result(timeout=60)
+        return done
+
+    def put_in_force(self, budgets: BudgetMeter) -> None:
+        """Take budgets in place of those that there are; between commits only."""
+        self.budgets = budgets
+        self._accountant.know(budget.named for budget in budgets.budgets)
 
     def rejected(self, reason: str, events: int) -> None:
         """Count events that the server refused."""
@@ -245,6 +269,8 @@ class Pipeline:
             self._thread.join()
         stopped = UnavailableError("the exporter stopped before the batch was committed")
         self._submissions.refuse(stopped)
+        while not self._asked.empty():
+            self._asked.get_nowait()[1].set_exception(stopped)
         if self._waiting is not None:
             self._waiting.delivery.refuse(stopped)
         self._sampler.close()
@@ -261,7 +287,7 @@ class Pipeline:
             if draining and not journals_done:
                 self._due.update(sample=0.0, charge=0.0)
             worked = self._turn(read_journals=not journals_done)
-            self._reload_if_asked()
+            self._do_what_is_asked()
             if draining and not self._behind:
                 journals_done = True
             if worked:
@@ -356,14 +382,31 @@ class Pipeline:
 
     def _watch_ledger(self) -> None:
         """Take over what another process wrote (``costmeter reprice``), and forget what is old."""
-        if self.ledger.changed():
-            self.publisher.load(self.ledger.series())
-            self.budgets.fill(self._clock.now_ns())
+        try:
+            self._outdated |= self.ledger.changed()
+        except LedgerError:
+            self._outdated = True  # perhaps; it is read again, which tells
+        if self._outdated and self._is_due("renew", RETRY_SECONDS):
+            self._renew()
         if self._is_due("prune", PRUNE_SECONDS):
+            before_ns = self._clock.now_ns() - self._retention_ns
             try:
-                self.ledger.prune(self._clock.now_ns() - self._retention_ns)
+                self.ledger.prune(before_ns)
+                self.alerts.prune(before_ns)
             except LedgerError as error:
                 log.warning("old events stay for now: %s", error)
+
+    def _renew(self) -> None:
+        """Take series and budgets as the ledger has them; tried again where that fails."""
+        began = time.monotonic()
+        problem = ""
+        try:
+            self.publisher.load(self.ledger.series())
+            self.budgets.fill(self._clock.now_ns())
+            self._outdated = False
+        except LedgerError as error:
+            problem = f"budgets lack what another process wrote: {error}"
+        self._report("budgets", began, problem)
 
     def _note_scrape(self) -> None:
         began, self._scrape_began_ns = self._scrape_began_ns, None
@@ -372,14 +415,22 @@ class Pipeline:
 
     # -- configuration and prices --------------------------------------------------------------
 
-    def _reload_if_asked(self) -> None:
-        while not self._reloads.empty():
-            done = self._reloads.get_nowait()
-            found = self._reload()
-            self.reload_succeeded = not found
-            if not found:
-                self.reloaded_ns = self._clock.now_ns()
-            done.set_result(found)
+    def _do_what_is_asked(self) -> None:
+        while not self._asked.empty():
+            action, done = self._asked.get_nowait()
+            if not done.set_running_or_notify_cancel():
+                continue
+            try:
+                done.set_result(action())
+            except Exception as error:  # noqa: BLE001 - who asked gets it, and metering goes on
+                done.set_exception(error)
+
+    def _reload_and_note(self) -> list[str]:
+        found = self._reload()
+        self.reload_succeeded = not found
+        if not found:
+            self.reloaded_ns = self._clock.now_ns()
+        return found
 
     def _reload(self) -> list[str]:
         if self._load is None:
@@ -396,17 +447,29 @@ class Pipeline:
         ]
         if config.extra_labels != self.config.extra_labels:
             found.append("labels: adding or removing a label needs a restart")
-        if found or self._waiting is not None:
-            return found or ["the ledger cannot be written now; try again when it can"]
+        found += self.book.conflicts(config)
+        if found:
+            return found
         try:
+            self.check_committed()
             prices = PriceBook(config.kept_prices, clock=self._clock, predecessor=self.prices)
-            budgets = self._new_budgets(config)
+            budgets = self.new_budgets(config)
+            self.book.note_file(config)
         except CostmeterError as error:
             return [str(error)]
         self.config, self.prices, self.budgets = config, prices, budgets
         self._sampler.watch(config.resources)
         self._accountant = self._new_accountant()
         return []
+
+    def check_committed(self) -> None:
+        """Check that nothing waits to be committed, when what the ledger has would not be all.
+
+        Raises:
+            UnavailableError: something does.
+        """
+        if self._waiting is not None:
+            raise UnavailableError("the ledger cannot be written now; try again when it can")
 
     def _refresh(self) -> None:
         while not self._stopped.is_set():
@@ -435,9 +498,20 @@ class Pipeline:
         accountant.resume(self.ledger.open_requests())
         return accountant
 
-    def _new_budgets(self, config: Config) -> BudgetMeter:
-        """Return a configuration's budgets, filled with what the ledger has."""
-        return BudgetMeter(config.open_budgets, self.ledger, self._clock.now_ns())
+    def new_budgets(
+        self, config: Config, made: Mapping[str, Document] | None = None
+    ) -> BudgetMeter:
+        """Return all budgets, filled with what the ledger has.
+
+        Args:
+            config: has those of the file.
+            made: those of the API; those that there are where left out.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        now_ns = self._clock.now_ns()
+        return BudgetMeter(self.book.in_force(config, made), self.ledger, now_ns)
 
     # -- small -----------------------------------------------------------------------------------
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from costmeter.errors import CostmeterError
 from costmeter.sidecar.exposition import Exposition, Gauges
+from costmeter.sidecar.rights import AccessConfig
 from costmeter.usage import UsageEvent
+
+if TYPE_CHECKING:
+    from costmeter.sidecar.changes import Changes
 
 State = Literal["starting", "ready", "draining"]
 """``starting`` until the ledger is open and the first chunk is read; ``draining`` after a stop was
@@ -141,6 +145,14 @@ class PipelineView(Protocol):
     @property
     def state(self) -> State:
         """The state now. Asked by every probe and every batch, so it is cheap."""
+
+    @property
+    def access(self) -> AccessConfig:
+        """Who may do what."""
+
+    @property
+    def changes(self) -> Changes:
+        """What can be changed over HTTP."""
 
     def gauges(self) -> Iterable[Gauges]:
         """Return the families whose values are known at scrape time, not kept in the ledger."""

@@ -24,9 +24,6 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 import bcrypt
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from costmeter.errors import ConfigError
 from costmeter.schema import Section
@@ -299,50 +296,45 @@ class _LatestContext(ssl.SSLContext):
         return context.wrap_bio(*args, **kwargs)
 
 
-class BasicAuth:
-    """Lets a request through that has a user's password; all of them where there are no users."""
+class Passwords:
+    """Tells which passwords are right."""
 
-    def __init__(self, app: ASGIApp, web: WebConfig) -> None:
-        """Guard an application with the users of a web configuration."""
-        self._app = app
-        self._web = web
+    def __init__(self) -> None:
+        """Begin with none that was verified."""
         # bcrypt is slow on purpose, so what was verified is remembered: as a keyed hash of user,
         # stored hash and password, so that a changed hash is verified anew.
         self._verified: set[bytes] = set()
         self._key = secrets.token_bytes(32)
         self._verifying = asyncio.Lock()  # one guess at a time
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 401."""
-        users = self._web.users if scope["type"] == "http" else {}
-        if not users or await self._is_valid(users, Headers(scope=scope).get("authorization", "")):
-            await self._app(scope, receive, send)
-        else:
-            challenge = {"www-authenticate": 'Basic realm="costmeter", charset="UTF-8"'}
-            await PlainTextResponse("Unauthorized\n", 401, challenge)(scope, receive, send)
+    async def user_of(self, users: Mapping[str, str], encoded: str) -> str | None:
+        """Return the user whose password is given; None where it is wrong.
 
-    async def _is_valid(self, users: Mapping[str, str], authorization: str) -> bool:
-        scheme, _, encoded = authorization.partition(" ")
+        Args:
+            users: bcrypt hashes of the passwords, by user; there is one at least.
+            encoded: user and password as basic authentication has them.
+        """
         try:
             decoded = base64.b64decode(encoded.strip(), validate=True)
-        except binascii.Error:
-            return False
+        except (binascii.Error, ValueError):  # the latter where it is no ASCII
+            return None
         user, colon, password = decoded.partition(b":")
-        if scheme.lower() != "basic" or not colon:
-            return False
-        known = users.get(user.decode(errors="replace"))
+        name = user.decode(errors="replace")
+        if not colon:
+            return None
+        known = users.get(name)
         # A user who does not exist costs as much time as one who does.
         expected = (known or next(iter(users.values()))[:29] + "." * 31).encode()
         seen = hmac.digest(self._key, b"\0".join((user, expected, password)), hashlib.sha256)
         if seen in self._verified:
-            return True
+            return name
         async with self._verifying:
             valid = await run_in_threadpool(_matches, password, expected) and known is not None
         if valid:
             if len(self._verified) >= _VERIFIED_LIMIT:
                 self._verified.clear()
             self._verified.add(seen)
-        return valid
+        return name if valid else None
 
 
 def _matches(password: bytes, expected: bytes) -> bool:
