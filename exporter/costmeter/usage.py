@@ -85,6 +85,8 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
             made when an event comes with the id that has no call, no usage and no cost.
         reservation: what the gate had set aside for it, which ends once the event is in the ledger;
             empty where nothing was.
+        identity: what it is known by where it can come more than once, such as the result of a
+            batch that is read again; one whose identity the ledger has is dropped. Empty otherwise.
     """
 
     time_ns: Instant
@@ -102,6 +104,7 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     estimated: bool = False
     request: str = ""
     reservation: str = ""
+    identity: str = ""
 
 
 class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -126,3 +129,4 @@ class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     estimated: bool = False
     request: str = ""
     reservation: str = ""
+    identity: str = ""

@@ -25,6 +25,7 @@ from costmeter.ledger.account import (
     add,
 )
 from costmeter.ledger.batch import Batch, EventRow
+from costmeter.ledger.identities import digest_of
 from costmeter.ledger.requests import Ended, OpenRequest, OpenRequests, Part
 from costmeter.names import (
     API_CALL_DURATION,
@@ -68,6 +69,8 @@ _FOR_FRESH, _FOR_READS, _FOR_WRITTEN, _FOR_REASONING = (SPENT[name] for name in 
 
 TariffOf = Callable[[str, str, str, int], Tariff]
 """Says how requests are charged: :meth:`costmeter.pricing.book.PriceBook.tariff`."""
+IsTaken = Callable[[bytes], bool]
+"""Says whether a digest of an identity is in the ledger: :meth:`.store.Ledger.is_taken`."""
 
 
 class Accountant:
@@ -82,6 +85,7 @@ class Accountant:
         clock: Clock,
         retention_ns: int,
         keep_events: bool = True,
+        is_taken: IsTaken = lambda _: False,
     ) -> None:
         """Take what interns series and what prices usage.
 
@@ -93,6 +97,7 @@ class Accountant:
             clock: says what is now.
             retention_ns: age in nanoseconds beyond which an event is redated to now.
             keep_events: whether priced events are kept one by one. Unpriced ones always are.
+            is_taken: says whether the ledger has an identity.
         """
         self._intern = intern
         self._tariff_of = tariff_of
@@ -101,6 +106,7 @@ class Accountant:
         self._clock = clock
         self._retention_ns = retention_ns
         self._keep_events = keep_events
+        self._is_taken = is_taken
         self._decode = msgspec.json.Decoder(RecordedUsage).decode
         self._decode_attributes = msgspec.json.Decoder(dict[str, str]).decode
         self._values: dict[str, set[str]] = {name: set() for name in self._caps}
@@ -126,7 +132,7 @@ class Accountant:
         self._requests.resume(requests)
 
     def add(self, payload: bytes) -> bool:
-        """Add one event, given as its JSON array; return False where it is refused."""
+        """Add one event, given as its JSON array; return False where it is refused or known."""
         if len(payload) > MAX_EVENT_BYTES:
             self.tally(EVENTS_REJECTED, "too_large")
             return False
@@ -139,10 +145,10 @@ class Accountant:
         except (msgspec.MsgspecError, RecursionError):
             self.tally(EVENTS_REJECTED, "malformed")
             return False
+        if event.identity and not self._take(event.identity):
+            return False
         time_ns = event.time_ns
-        if not self._earliest_ns <= time_ns <= self._latest_ns:
-            self.tally(EVENTS_REDATED)
-            time_ns = self._now_ns
+        time_ns = time_ns if self._earliest_ns <= time_ns <= self._latest_ns else self._redated()
         self._turn_to(account, time_ns // QUARTER_NS)
         for label in account.overflows:
             self.tally(LABEL_OVERFLOW, label)
@@ -200,6 +206,19 @@ class Accountant:
         batch, self._batch = self._batch, Batch()
         self._set_now()
         return batch
+
+    def _redated(self) -> int:
+        """Return the instant that an event too old or too new counts for."""
+        self.tally(EVENTS_REDATED)
+        return self._now_ns
+
+    def _take(self, identity: str) -> bool:
+        """Take an identity; return False where it is taken already."""
+        digest = digest_of(identity)
+        if digest in self._batch.identities or self._is_taken(digest):
+            return False
+        self._batch.identities[digest] = self._now_ns
+        return True
 
     def _set_now(self) -> None:
         self._now_ns = self._clock.now_ns()

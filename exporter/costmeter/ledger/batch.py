@@ -56,6 +56,7 @@ class Batch:
         corrections: costs of events that had none; the money itself is in ``sums``.
         requests: by id, what requests under way have cost; nothing for those that have ended.
         settled: reservations of the gate that its events put an end to; the ledger keeps none.
+        identities: digests of its events' identities, and when each was taken.
     """
 
     sums: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Batch:
     corrections: list[Correction] = field(default_factory=list)
     requests: dict[str, list[OpenRequest]] = field(default_factory=dict)
     settled: list[str] = field(default_factory=list)
+    identities: dict[bytes, int] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:

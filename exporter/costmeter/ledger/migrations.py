@@ -143,7 +143,15 @@ _VERSION_3: Final = (
     "CREATE INDEX alert_received_ns ON alert (received_ns)",
 )
 
-STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4: Final = (
+    # -- Events that may come again: a digest of the identity of each, and when it was taken.
+    """CREATE TABLE identity (
+        digest BLOB PRIMARY KEY,
+        time_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+)
+
+STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """What leads from each version to the next: ``STEPS[n]`` from version ``n`` to ``n + 1``."""
 
 SCHEMA_VERSION: Final = len(STEPS)

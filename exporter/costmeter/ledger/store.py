@@ -14,7 +14,7 @@ import msgspec
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import LedgerError
-from costmeter.ledger import events
+from costmeter.ledger import events, identities
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.events import StoredEvent
 from costmeter.ledger.file import BUSY_SECONDS, connect, create, hold, wal
@@ -195,6 +195,7 @@ class Ledger:
                 "UPDATE series SET shown = 1 WHERE id = ?", [(series,) for series in batch.shown]
             )
             connection.executemany(
+            identities.take(connection, batch.identities.items())
                 "DELETE FROM position WHERE name = ?", [(name,) for name in batch.forget]
             )
             connection.executemany("REPLACE INTO position VALUES (?, ?)", batch.positions.items())
@@ -214,6 +215,15 @@ class Ledger:
         with self._errors():
             rows = self._connection.execute(
                 "SELECT id, family, labels, coalesce(amount, 0), shown "
+    def is_taken(self, digest: bytes) -> bool:
+        """Return whether an event with that digest of its identity was committed.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        with self._errors():
+            return identities.is_taken(self._connection, digest)
+
                 "FROM series LEFT JOIN total ON series = id"
             ).fetchall()
         for series, family, labels, total, shown in rows:
@@ -281,6 +291,7 @@ class Ledger:
                     money.credit[number] += credit
         return dict(found)
 
+                identities.prune(connection, before_ns)
     def changed(self) -> bool:
         """Tell whether another process has committed since this was asked last."""
         seen = self._seen_version
@@ -296,7 +307,8 @@ class Ledger:
     def prune(self, before_ns: int) -> int:
         """Delete events older than an instant that have a price; their sums stay.
 
-        Events leave by block, when the last of a block is old enough. The space is used again.
+        Events leave by block, when the last of a block is old enough, and identities with their
+        events' time. The space is used again.
 
         Args:
             before_ns: the instant, in nanoseconds since 1970.

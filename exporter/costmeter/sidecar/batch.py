@@ -303,6 +303,7 @@ _EVENT_FIELDS: Final[dict[str, Check]] = {
     "estimated": _boolean,
     "request": _name,
     "reservation": _name,
+    "identity": _value,
 }
 _STANDS_FOR: Final = {
     "time": "time_ns",

@@ -525,6 +525,7 @@ class Pipeline:
             return False
         self._due[name] = now + every
         return True
+            is_taken=self.ledger.is_taken,
 
     def _report(self, name: str, began: float, problem: str = "") -> None:
         collector = self.collectors[name]
