@@ -195,7 +195,6 @@ class Ledger:
                 "UPDATE series SET shown = 1 WHERE id = ?", [(series,) for series in batch.shown]
             )
             connection.executemany(
-            identities.take(connection, batch.identities.items())
                 "DELETE FROM position WHERE name = ?", [(name,) for name in batch.forget]
             )
             connection.executemany("REPLACE INTO position VALUES (?, ?)", batch.positions.items())
@@ -206,6 +205,7 @@ class Ledger:
             events.keep(connection, batch.events, prices)
             events.correct(connection, batch.corrections, prices)
             self._hold_requests(batch.requests)
+            identities.take(connection, batch.identities.items())
         self._new.clear()
         self._prices = prices
         self._bound_wal()
@@ -215,15 +215,6 @@ class Ledger:
         with self._errors():
             rows = self._connection.execute(
                 "SELECT id, family, labels, coalesce(amount, 0), shown "
-    def is_taken(self, digest: bytes) -> bool:
-        """Return whether an event with that digest of its identity was committed.
-
-        Raises:
-            LedgerError: the ledger cannot be read.
-        """
-        with self._errors():
-            return identities.is_taken(self._connection, digest)
-
                 "FROM series LEFT JOIN total ON series = id"
             ).fetchall()
         for series, family, labels, total, shown in rows:
@@ -233,6 +224,15 @@ class Ledger:
         """Return how far each source has been read."""
         with self._errors():
             return dict(self._connection.execute("SELECT name, value FROM position"))
+
+    def is_taken(self, digest: bytes) -> bool:
+        """Return whether an event with that digest of its identity was committed.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        with self._errors():
+            return identities.is_taken(self._connection, digest)
 
     def open_requests(self) -> list[OpenRequest]:
         """Return the requests under way with what they have cost, oldest first."""
@@ -291,7 +291,6 @@ class Ledger:
                     money.credit[number] += credit
         return dict(found)
 
-                identities.prune(connection, before_ns)
     def changed(self) -> bool:
         """Tell whether another process has committed since this was asked last."""
         seen = self._seen_version
@@ -320,6 +319,7 @@ class Ledger:
         while True:
             with self.transaction() as connection:
                 went = events.prune(connection, before_ns, _BLOCKS_PRUNED_AT_ONCE)
+                identities.prune(connection, before_ns)
             if not went:
                 return pruned
             pruned += went

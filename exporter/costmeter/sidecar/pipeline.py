@@ -492,6 +492,7 @@ class Pipeline:
             clock=self._clock,
             retention_ns=self._retention_ns,
             keep_events=self.config.events.keep,
+            is_taken=self.ledger.is_taken,
         )
         accountant.know(series.labels for series in self.ledger.series())
         accountant.know(budget.named for budget in self.budgets.budgets)
@@ -525,7 +526,6 @@ class Pipeline:
             return False
         self._due[name] = now + every
         return True
-            is_taken=self.ledger.is_taken,
 
     def _report(self, name: str, began: float, problem: str = "") -> None:
         collector = self.collectors[name]
