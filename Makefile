@@ -2,6 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LITELLM := .venv-litellm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test check format docs bench dashboards constraints clean
@@ -13,14 +14,19 @@ setup: $(INSTALLED) ## set everything up: virtual environment and Debian's packa
 	@scripts/debian-packages
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@scripts/virtual-environment $(VENV)
+	@scripts/virtual-environment $(VENV) constraints.txt dev
+	@touch $@
+
+$(LITELLM)/.installed: pyproject.toml constraints-litellm.txt
+	@scripts/virtual-environment $(LITELLM) constraints-litellm.txt litellm
 	@touch $@
 
 up: setup ## run the whole stack in the foreground; Ctrl-C ends it
 	@$(BIN)/python -m examples.up
 
-test: setup check ## set everything up and run every test
+test: setup check $(LITELLM)/.installed ## set everything up and run every test
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(LITELLM)/bin/pytest tests/litellm
 
 check: $(INSTALLED) ## lint, types, import directions
 	$(BIN)/ruff check
@@ -42,11 +48,12 @@ bench: setup ## measure against peers, in one run
 dashboards: $(INSTALLED) ## make dashboards/*.json again
 	$(BIN)/python -m dashboards.src
 
+COMPILE = $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 constraints: ## pin the newest versions that fit pyproject.toml
 	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --all-extras --group dev \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	  pyproject.toml -o constraints.txt
+	$(COMPILE) --all-extras --group dev -o constraints.txt
+	$(COMPILE) --extra exporter --group litellm -o constraints-litellm.txt
 
 clean: ## remove what was set up and what `make up` left
-	rm -rf $(VENV) .run .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(LITELLM) .run .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

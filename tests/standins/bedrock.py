@@ -51,6 +51,7 @@ class Bedrock:
         """Take the address that it is reached at."""
         self.url = url
         self.paths: list[str] = []
+        self.bodies: list[bytes] = []
         self.answers: list[Answer] = []
         self.over = threading.Event()
 
@@ -123,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         bedrock: Bedrock = self.server.bedrock  # type: ignore[attr-defined]
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+        bedrock.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
         bedrock.paths.append(self.path)
         answers = bedrock.answers
         answer = answers.pop(0) if len(answers) > 1 else answers[0]

@@ -24,6 +24,7 @@ CLIENTS: Final = {
     "flask": "costmeter.instrumentation.clients.flask",
     "google.genai": "costmeter.instrumentation.clients.google_genai",
     "groq": "costmeter.instrumentation.clients.groq",
+    "litellm.llms.custom_httpx.http_handler": "costmeter.instrumentation.clients.litellm",
     "mistralai.client": "costmeter.instrumentation.clients.mistralai",
     "ollama": "costmeter.instrumentation.clients.ollama",
     "openai": "costmeter.instrumentation.clients.openai",
@@ -35,6 +36,7 @@ ALIASES: Final = {
     "boto3": "botocore",
     "cohere": "cohere.client",
     "fastapi": "starlette.applications",
+    "litellm": "litellm.llms.custom_httpx.http_handler",
     "mistralai": "mistralai.client",
     "starlette": "starlette.applications",
 }

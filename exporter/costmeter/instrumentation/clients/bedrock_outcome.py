@@ -62,6 +62,11 @@ def broken_off_status(error: BaseException) -> str:
     return status if told else "incomplete"
 
 
+def code_status(code: str, http_code: int = _UNKNOWN) -> str:
+    """Return the status that a code of the service stands for; without a word, HTTP's tells."""
+    return _BY_CODE.get(code[:1].upper() + code[1:]) or status_of_code(http_code)
+
+
 def _error_response(error: BaseException) -> dict[str, Any] | None:
     """Return what the service answered, where the error is its own."""
     response = getattr(error, "response", None)
@@ -69,7 +74,5 @@ def _error_response(error: BaseException) -> dict[str, Any] | None:
 
 
 def _answered_status(response: dict[str, Any]) -> str:
-    code = str(response["Error"].get("Code", ""))
-    if status := _BY_CODE.get(code[:1].upper() + code[1:]):
-        return status
-    return status_of_code(response.get("ResponseMetadata", {}).get("HTTPStatusCode", _UNKNOWN))
+    http_code = response.get("ResponseMetadata", {}).get("HTTPStatusCode", _UNKNOWN)
+    return code_status(str(response["Error"].get("Code", "")), http_code)
