@@ -16,6 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from costmeter import gate
+    from costmeter.errors import BudgetExceededError
     from costmeter.instrumentation.asgi import ASGIMiddleware
     from costmeter.instrumentation.context import attribute
     from costmeter.instrumentation.instrument import instrument, uninstrument
@@ -34,9 +36,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ASGIMiddleware",
+    "BudgetExceededError",
     "WSGIMiddleware",
     "attribute",
     "bind",
+    "gate",
     "instrument",
     "record_api_call",
     "record_llm",
@@ -50,6 +54,7 @@ __all__ = [
 
 _HOMES = {  # modules, relative to costmeter.instrumentation
     "ASGIMiddleware": "asgi",
+    "BudgetExceededError": ".errors",
     "WSGIMiddleware": "wsgi",
     "attribute": "context",
     "bind": "threads",
@@ -67,11 +72,13 @@ _HOMES = {  # modules, relative to costmeter.instrumentation
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
+    from importlib import import_module  # noqa: PLC0415 - keeps 'import costmeter' light
+
+    if name == "gate":
+        return import_module("costmeter.gate")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'costmeter' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - keeps 'import costmeter' light
-
     value = getattr(import_module(f".{home}", "costmeter.instrumentation"), name)
     globals()[name] = value
     return value

@@ -1,20 +1,58 @@
 """Every error that costmeter raises.
 
 CostmeterError
-├── ConfigError      the configuration is wrong: all problems at once, each with its path
-├── JournalError     a journal directory or segment cannot be used
-├── LedgerError      a ledger cannot be opened or written
-├── PricingError     prices cannot be read or a price cannot be found
-└── UsageError       a usage event breaks a limit or has a field of the wrong kind
+├── BudgetExceededError  a budget does not allow what was about to be spent
+├── ConfigError          the configuration is wrong: all problems at once, each with its path
+├── JournalError         a journal directory or segment cannot be used
+├── LedgerError          a ledger cannot be opened or written
+├── PricingError         prices cannot be read or a price cannot be found
+└── UsageError           a usage event breaks a limit or has a field of the wrong kind
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
 
 
 class CostmeterError(Exception):
     """The root of all errors of costmeter."""
+
+
+class BudgetExceededError(CostmeterError):
+    """The gate refused a call: with it, a budget would have reached its hard limit.
+
+    Attributes:
+        reason: what there is to say, in a sentence.
+        budget: the budget's name; empty where the gate is closed because it cannot be asked.
+        window: its ``day``, ``week`` or ``month``; empty as well.
+        spent_usd: what was spent of it, in US dollars; None where not known.
+        limit_usd: its hard limit, in US dollars; None where not known.
+        resets_at: when its period ends; None where not known.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        budget: str = "",
+        window: str = "",
+        spent_usd: Decimal | None = None,
+        limit_usd: Decimal | None = None,
+        resets_at: datetime | None = None,
+    ) -> None:
+        """Take the reason and what it stands on."""
+        super().__init__(reason)
+        self.reason = reason
+        self.budget = budget
+        self.window = window
+        self.spent_usd = spent_usd
+        self.limit_usd = limit_usd
+        self.resets_at = resets_at
 
 
 class ConfigError(CostmeterError):

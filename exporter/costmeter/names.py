@@ -229,6 +229,28 @@ BUDGET_INFO: Final = Family(
     ("budget", "owner", "policy", "timezone"),
 )
 
+# -- The gate -----------------------------------------------------------------------------------
+
+GATE_CHECKS: Final = Family(
+    "cost_gate_checks_total",
+    "counter",
+    "Checks whether something may be spent, by the budget that decided and by outcome.",
+    ("budget", "outcome"),
+)
+GATE_RESERVED: Final = Family(
+    "cost_gate_reserved_usd",
+    "gauge",
+    "Money of a budget set aside for calls under way, in US dollars.",
+    ("budget",),
+    scale=NANO,
+)
+BUDGET_EMERGENCY: Final = Family(
+    "cost_budget_emergency",
+    "gauge",
+    "1 where a budget is in emergency mode: put there, or by the share of it that is used.",
+    ("budget",),
+)
+
 # -- Resources --------------------------------------------------------------------------------
 
 CPU_USAGE: Final = Family(
@@ -350,6 +372,7 @@ CONFIG_RELOAD_TIMESTAMP: Final = Family(
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
     BUDGET_LIMIT, BUDGET_ROLLOVER, BUDGET_THRESHOLD, BUDGET_INFO,
+    BUDGET_EMERGENCY, GATE_CHECKS, GATE_RESERVED,
     CPU_USAGE, MEMORY_USAGE, CPU_LIMIT, MEMORY_LIMIT, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_CREATED, LEDGER_SIZE,

@@ -16,6 +16,9 @@ Severity = Literal["info", "warning", "critical"]
 THRESHOLDS: Final = (0.5, 0.8, 0.9, 1.0)
 """Shares of the soft limit at which someone is told, where the configuration names none."""
 
+EMERGENCY_RATIO: Final = 0.95
+"""Share of the soft limit from which a budget is in emergency mode, by default."""
+
 _WARNING_FROM: Final = 0.8
 _CRITICAL_FROM: Final = 1.0
 _GLOB: Final = frozenset("*?[")
@@ -42,6 +45,24 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Degrade:
+    """Cheaper models, for when much of a budget is used.
+
+    Attributes:
+        from_ratio: share of the soft limit from which a cheaper model is used.
+        models: that model, by the name or glob of the one that is asked for.
+        emergency: what may be used in emergency mode, whatever is asked for; where it is empty, the
+            last of the ever cheaper ones in ``models``.
+        automatic: whether instrumented calls are switched, rather than only told.
+    """
+
+    from_ratio: float
+    models: Mapping[str, str]
+    emergency: tuple[str, ...] = ()
+    automatic: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """What may go in a period on something.
 
@@ -53,6 +74,8 @@ class Budget:
         policy: what to do at a limit.
         thresholds: shares of the soft limit at which someone is told.
         limits: limits by window.
+        emergency_ratio: share of the soft limit from which it is in emergency mode.
+        degrade: cheaper models; None where there are none.
     """
 
     name: str
@@ -62,6 +85,8 @@ class Budget:
     policy: Policy = "warn"
     thresholds: tuple[float, ...] = THRESHOLDS
     limits: Mapping[Window, Limits] = field(default_factory=dict)
+    emergency_ratio: float = EMERGENCY_RATIO
+    degrade: Degrade | None = None
 
     @property
     def named(self) -> dict[str, str]:

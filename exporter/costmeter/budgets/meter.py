@@ -16,6 +16,9 @@ from costmeter.ledger.store import Ledger
 Amounts = defaultdict[int, defaultdict[int, int]]
 """Nano-dollars by a budget's place and quarter of an hour."""
 
+_REMEMBERED = 10_000
+"""How many sets of label values it is remembered of which budgets they count for."""
+
 
 class Standing(NamedTuple):
     """How a budget stands.
@@ -52,6 +55,8 @@ class BudgetMeter:
         self._ledger = ledger
         self._spendings = [Spending(budget) for budget in self.budgets]
         self._covering: dict[int, tuple[int, ...]] = {}
+        self._deciding = sorted({label for budget in self.budgets for label in budget.match})
+        self._by_values: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._lock = threading.Lock()
         self.fill(now_ns)
 
@@ -92,6 +97,23 @@ class BudgetMeter:
             return [
                 Standing(budget, list(spending.periods(now_ns)), dict(spending.limits(now_ns)))
                 for budget, spending in zip(self.budgets, self._spendings, strict=True)
+            ]
+
+    def limited(
+        self, labels: Mapping[str, str], now_ns: int
+    ) -> list[tuple[Budget, PeriodSpend, Limits]]:
+        """Return the limited open periods that spend with such labels counts for, at an instant."""
+        values = tuple(labels.get(label, "") for label in self._deciding)
+        with self._lock:
+            places = self._by_values.get(values)
+            if places is None:
+                if len(self._by_values) >= _REMEMBERED:
+                    self._by_values.clear()
+                places = self._by_values[values] = self._covers(labels)
+            return [
+                (self.budgets[place], self._spendings[place].current(window, now_ns), limits)
+                for place in places
+                for window, limits in self._spendings[place].limits(now_ns)
             ]
 
     def _budgets_of(self, series: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    BeforeValidator,
     Field,
     StringConstraints,
     ValidationError,
@@ -17,7 +18,14 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from costmeter.budgets.budget import THRESHOLDS, Budget, Limits, Policy
+from costmeter.budgets.budget import (
+    EMERGENCY_RATIO,
+    THRESHOLDS,
+    Budget,
+    Degrade,
+    Limits,
+    Policy,
+)
 from costmeter.budgets.period import WINDOWS, Window
 from costmeter.names import ALL_SPEND
 from costmeter.schema import Section, Zone
@@ -33,6 +41,10 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH
 Pattern = Annotated[str, StringConstraints(max_length=MAX_VALUE_LENGTH)]
 Ratio = Annotated[float, Field(ge=0.01, le=10)]
 """A share of the soft limit."""
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 class LimitsConfig(Section):
@@ -73,6 +85,33 @@ class LimitsConfig(Section):
         return Limits(soft, hard, usd_to_nano(self.rollover_max_usd))
 
 
+class DegradeConfig(Section):
+    """Cheaper models, for when much of a budget is used.
+
+    Attributes:
+        from_ratio: share of the soft limit from which a cheaper model is used.
+        models: that model, by the name or glob of the one that is asked for.
+        emergency: a model, or several of different providers, for emergency mode.
+        automatic: whether instrumented calls are switched, rather than only told.
+    """
+
+    from_ratio: Ratio = 0.8
+    models: dict[Pattern, Name] = Field(default_factory=dict)
+    emergency: Annotated[tuple[Name, ...], BeforeValidator(_as_tuple)] = ()
+    automatic: bool = True
+
+    @model_validator(mode="after")
+    def _names_a_model(self) -> Self:
+        if not (self.models or self.emergency):
+            raise ValueError("needs models, emergency or both")
+        return self
+
+    @property
+    def degrade(self) -> Degrade:
+        """The same, in force."""
+        return Degrade(self.from_ratio, self.models, self.emergency, self.automatic)
+
+
 class BudgetConfig(Section):
     """A budget.
 
@@ -86,6 +125,8 @@ class BudgetConfig(Section):
         day: limits of a day, from midnight.
         week: limits of an ISO week, from Monday.
         month: limits of a month, from the 1st.
+        emergency_ratio: share of the soft limit from which it is in emergency mode.
+        degrade: cheaper models, for when much of it is used.
     """
 
     name: Name
@@ -97,6 +138,8 @@ class BudgetConfig(Section):
     day: LimitsConfig | None = None
     week: LimitsConfig | None = None
     month: LimitsConfig | None = None
+    emergency_ratio: Ratio = EMERGENCY_RATIO
+    degrade: DegradeConfig | None = None
 
     @field_validator("match")
     @classmethod
@@ -140,6 +183,8 @@ class BudgetConfig(Section):
             self.policy,
             self.thresholds,
             {window: given.limits for window, given in self._windows()},
+            self.emergency_ratio,
+            self.degrade.degrade if self.degrade else None,
         )
 
     def _windows(self) -> Iterator[tuple[Window, LimitsConfig]]:

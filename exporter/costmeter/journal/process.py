@@ -8,6 +8,7 @@ event is recorded, so that an application may still set them after its imports.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final, Protocol
 
 from costmeter.journal.writer import JournalWriter
@@ -59,6 +60,16 @@ journal: Journal = _Unopened()
 """The journal of this process. Always fetch it anew from this module: the first event swaps it."""
 
 
+def directory() -> Path:
+    """Return the directory of the journal of this process."""
+    return Path(os.environ.get("COSTMETER_JOURNAL") or DEFAULT_DIRECTORY)
+
+
+def gate_socket(journal: Path) -> Path:
+    """Return where the gate of a journal's exporter listens: beside the directory."""
+    return journal.with_name(f"{journal.name}.gate")
+
+
 def reset() -> None:
     """Close the journal, and read the environment again at the next event."""
     global journal  # noqa: PLW0603 - one journal a process
@@ -72,8 +83,7 @@ def _open() -> Journal:
         if os.environ.get("COSTMETER_DISABLED", "") not in ("", "0"):
             journal = _Disabled()
         else:
-            directory = os.environ.get("COSTMETER_JOURNAL") or DEFAULT_DIRECTORY
-            journal = JournalWriter(directory, limit_bytes=_limit_bytes())
+            journal = JournalWriter(directory(), limit_bytes=_limit_bytes())
     return journal
 
 

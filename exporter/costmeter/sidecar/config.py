@@ -25,6 +25,7 @@ from costmeter.budgets import schema as budgets_schema
 from costmeter.budgets.budget import Budget
 from costmeter.budgets.schema import BudgetConfig
 from costmeter.errors import ConfigError
+from costmeter.journal.process import gate_socket
 from costmeter.ledger.accounting import label_caps
 from costmeter.names import DIMENSIONS
 from costmeter.pricing.schema import PricesConfig
@@ -84,6 +85,20 @@ class IntakeConfig(Section):
     burst: Annotated[int, Field(ge=1)] = 40
 
 
+class GateConfig(Section):
+    """The gate, which applications ask before they spend.
+
+    Attributes:
+        socket: the Unix socket that it listens on; by default ``JOURNAL.gate`` beside each journal.
+        reservation_ttl: how long money stays set aside for a call that nothing is heard of.
+        assumed_output_tokens: tokens of an answer whose request sets no maximum.
+    """
+
+    socket: Path | None = None
+    reservation_ttl: Duration = timedelta(minutes=10)
+    assumed_output_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 1024
+
+
 class AlertsConfig(Section):
     """What static alert rules join with, and what follows of alerts.
 
@@ -125,6 +140,7 @@ class Config(Section):
     resources: tuple[ResourceConfig, ...] = ()
     budgets: Annotated[tuple[BudgetConfig, ...], Field(max_length=MAX_BUDGETS)] = ()
     intake: IntakeConfig = IntakeConfig()
+    gate: GateConfig = GateConfig()
     alerts: AlertsConfig = AlertsConfig()
     access: AccessConfig = AccessConfig()
 
@@ -177,6 +193,11 @@ class Config(Section):
     def extra_labels(self) -> tuple[str, ...]:
         """The labels that the configuration adds to the built-in ones."""
         return tuple(name for name in self.labels if name not in DIMENSIONS)
+
+    @property
+    def gate_sockets(self) -> tuple[Path, ...]:
+        """Where the gate listens."""
+        return (self.gate.socket,) if self.gate.socket else tuple(map(gate_socket, self.journal))
 
     @property
     def kept_prices(self) -> PricesConfig:

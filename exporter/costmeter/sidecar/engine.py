@@ -236,7 +236,7 @@ class Engine:
         for outlet in self.outlets.values():
             outlet.abandon()
         if pipeline is not None:
-            pipeline.ledger.abandon()
+            pipeline.abandon()
             _inherited[_key(self._config)] = pipeline
 
 

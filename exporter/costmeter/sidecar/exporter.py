@@ -151,7 +151,8 @@ class Exporter:
         thresholds: Samples = []
         infos: Samples = []
         ledger = self._pipeline.ledger.id
-        for budget, periods, in_force in self._pipeline.budgets.standings(time.time_ns()):
+        standings = self._pipeline.budgets.standings(time.time_ns())
+        for budget, periods, in_force in standings:
             for each in periods:
                 key = (budget.name, each.period.window, each.period.key)
                 spend.append(((*key, ledger), each.spend))
@@ -178,6 +179,11 @@ class Exporter:
         yield Gauges(names.BUDGET_ROLLOVER, rollovers)
         yield Gauges(names.BUDGET_THRESHOLD, thresholds)
         yield Gauges(names.BUDGET_INFO, infos)
+        gate = self._pipeline.gate
+        emergencies = gate.emergencies(standings)
+        yield Gauges(names.BUDGET_EMERGENCY, [((name,), on) for name, on in emergencies.items()])
+        yield Gauges(names.GATE_CHECKS, list(gate.checks().items()))
+        yield Gauges(names.GATE_RESERVED, [((name,), n) for name, n in gate.reserved().items()])
 
     def _resource_gauges(self) -> Iterator[Gauges]:
         readings = self._pipeline.readings

@@ -43,6 +43,8 @@ from costmeter.sidecar.alert_book import AlertBook
 from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
+from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.gate_socket import GateSocket
 from costmeter.sidecar.publisher import Publisher
 from costmeter.sidecar.submissions import Delivery, Submissions
 from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
@@ -77,10 +79,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Turn(NamedTuple):
-    """A batch on its way into the ledger, and who waits for it."""
+    """A batch on its way into the ledger, and who waits for it.
+
+    ``read_ns`` is an instant (monotonic) until which all journals are in it or in the ledger; None
+    where there may be more in them.
+    """
 
     batch: Batch
     delivery: Delivery
+    read_ns: int | None
 
 
 @dataclass(slots=True)
@@ -105,6 +112,7 @@ class Pipeline:
         book: where the budgets come from.
         emergencies: which budgets are in emergency.
         alerts: alerts that came back.
+        gate: what applications ask before they spend.
         readings: what the watched resources use now.
         collectors: how each part did last.
     """
@@ -146,6 +154,8 @@ class Pipeline:
         self.emergencies = Emergencies(self.ledger, clock)
         self.alerts = AlertBook(self.ledger, self.emergencies)
         self.budgets = self.new_budgets(config)
+        self.gate = Gate(self, self.emergencies.active, clock=clock)
+        self._gate_socket: GateSocket | None = None
         positions = self.ledger.positions()
         self.readers = [JournalReader(path, positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
@@ -169,7 +179,7 @@ class Pipeline:
         self.refreshes: Counter[str] = Counter()
         self.collectors = {
             name: Collector()
-            for name in ("journal", "ledger", "budgets", "resources", "prices")
+            for name in ("journal", "ledger", "budgets", "resources", "prices", "gate")
         }
         self.reloaded_ns = clock.now_ns()
         self.reload_succeeded = True
@@ -189,6 +199,7 @@ class Pipeline:
     def start(self) -> None:
         """Begin to read."""
         self._thread.start()
+        self._open_gate()
         threading.Thread(target=self._refresh, name="costmeter-prices", daemon=True).start()
 
     def submit(self, source: str, sequence: int, events: Sequence[UsageEvent]) -> Future[Receipt]:
@@ -262,6 +273,8 @@ class Pipeline:
 
     def stop(self) -> None:
         """End the thread after the commit under way, and close the ledger."""
+        if self._gate_socket is not None:
+            self._gate_socket.stop()
         self._draining.set()
         self._stopped.set()
         self._wake.set()
@@ -305,6 +318,7 @@ class Pipeline:
         batch = turn.batch
         if batch.is_empty:
             turn.delivery.answer()
+            self.gate.settle(batch.settled, turn.read_ns)
             return False
         began = time.monotonic()
         try:
@@ -323,6 +337,7 @@ class Pipeline:
     def _collect(self, *, read_journals: bool) -> _Turn:
         self._watch_ledger()
         positions: dict[str, int] = {}
+        began_ns = self._clock.monotonic_ns()
         if read_journals:
             self._read_journals(positions)
         delivery = self._take_submissions()
@@ -333,15 +348,33 @@ class Pipeline:
         batch.forget.extend((*self._forget, *delivery.forget))
         batch.shown.extend(self.publisher.due())
         self._forget = []
-        return _Turn(batch, delivery)
+        return _Turn(batch, delivery, began_ns if read_journals and not self._behind else None)
 
     def _settle(self, turn: _Turn) -> None:
         """Show a committed batch and let go of what the ledger now holds."""
         self.budgets.add(turn.batch.sums, self.publisher.money)
+        self.gate.settle(turn.batch.settled, turn.read_ns)
         self.publisher.publish(turn.batch)
         for reader in self.readers:
             self._forget.extend(reader.release())
         turn.delivery.answer()
+
+    def _open_gate(self) -> None:
+        began = time.monotonic()
+        try:
+            self._gate_socket = GateSocket(self.gate, self.config.gate_sockets)
+        except CostmeterError as error:
+            log.error("%s; it can be asked over HTTP only", error)  # noqa: TRY400 - no bug of ours
+            self._report("gate", began, str(error))
+        else:
+            self._gate_socket.start()
+            self._report("gate", began)
+
+    def abandon(self) -> None:
+        """Leave everything to the parent process: for a forked child."""
+        if self._gate_socket is not None:
+            self._gate_socket.abandon()
+        self.ledger.abandon()
 
     def _read_journals(self, positions: dict[str, int]) -> None:
         began = time.monotonic()
