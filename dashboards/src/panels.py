@@ -45,6 +45,8 @@ BARS: Final = 96
 """Bars of a chart at most: quarters of an hour in a day."""
 MEANS: Final = 48
 """Points of a line of means at most: fewer, so that each is a mean of many."""
+SAMPLED: Final = "5m"
+"""The shortest time that a bar, or a mean, is of: see ``prometheus/rules/ranges.yml``."""
 
 
 NONE: Final = "\u2013"
@@ -199,7 +201,7 @@ def bars(
         .fill_opacity(90)
         .stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
         .max_data_points(BARS)
-        .interval("1m")
+        .interval(SAMPLED)
     )
 
 
@@ -222,7 +224,10 @@ def lines(
         .show_points(options.VisibilityMode.AUTO)
         .interval("1m")
     )
-    return panel.max_data_points(points) if points else panel
+    for name in dashed:
+        style = {"fill": "dash", "dash": [8, 6]}
+        panel.override_by_name(name, [DynamicConfigValue("custom.lineStyle", style)])
+    return panel.max_data_points(points).interval(SAMPLED) if points else panel
 
 
 def rows(

@@ -1,12 +1,13 @@
 """PromQL: what was spent and used, exactly.
 
-Counters of the ledger start at 0, are shown as 0 first and never reset, so what a range holds is
-the value at its end less the value at its start. ``increase()`` would extrapolate: off by a sixth
-where labels come and go. Three cases need care, and :func:`gained` has them all:
+What the ledgers count is recorded by ``prometheus/rules/ranges.yml`` under the ledger's id, in
+series that never fall: a ledger that is gone stands at its last value, one that moved stays one.
+So what a range holds is their value at its end less that at its start, two samples however long
+the range; a series that is not there at the start began at 0, unless its ledger was first seen
+later. ``increase()`` would extrapolate: off by a sixth where labels come and go.
 
-- a ledger that is gone by the end of the range counts with its last value;
-- a gap at the start (a restart, a failed scrape) is bridged with the last value before it;
-- a series that is new in the range, or a ledger at a new address, counts from its first value.
+Counters that are not recorded (few series each) are read as they were scraped, all samples of the
+range: a counter that is new, or at a new address, then counts from its first value.
 """
 
 from __future__ import annotations
@@ -19,8 +20,25 @@ from dashboards.src.variables import CHOSEN
 if TYPE_CHECKING:
     from costmeter.names import Family
 
+LATEST: Final = "ledger:cost_counter:latest"
+FIRST: Final = "ledger:cost_counter:first"
+SAMPLED: Final = "ledger:cost_counter:sampled"
+RECORDED: Final = frozenset({
+    names.SPEND.name,
+    names.CREDIT.name,
+    names.TOKENS.name,
+    names.API_CALLS.name,
+    f"{names.API_CALL_DURATION.name}_bucket",
+    f"{names.REQUEST_COST.name}_sum",
+    f"{names.REQUEST_COST.name}_count",
+})  # fmt: skip
+"""Values of the label ``family`` of what is recorded: samples of the ledgers' families."""
+REMEMBERED: Final = "2h"
+"""How far back a recorded value is looked for: the rules bridge gaps of an hour."""
+SPACED: Final = "3h"
+"""The same for samples that are an hour apart."""
 BRIDGED: Final = "6h"
-"""The longest gap at a range's start that is bridged; the recording rules remember as long."""
+"""How far back a scraped value is looked for at a range's start."""
 TOP: Final = 8
 """How many values of a label a list shows."""
 STACKED: Final = 6
@@ -37,14 +55,19 @@ BY: Final = "$by"
 def series(family: Family, *matchers: str, name: str = "") -> str:
     """Return a selector of a family, narrowed by those of the dashboard's choices that it has.
 
+    Where it is recorded, the selector is one of the record, for :func:`gained` and its like.
+
     Args:
         family: the family.
         matchers: more of them, such as ``status="ok"``.
         name: a sample's name where it is not the family's, as with histograms.
     """
-    chosen = ['job=~"$job"']
+    sample = name or family.name
+    chosen = [f'family="{sample}"'] if sample in RECORDED else []
+    chosen += ['job=~"$job"']
     chosen += [f'{label}=~"${label}"' for label in CHOSEN if label in family.labels]
-    return f"{name or family.name}{{{', '.join([*chosen, *matchers])}}}"
+    metric = LATEST if sample in RECORDED else sample
+    return f"{metric}{{{', '.join([*chosen, *matchers])}}}"
 
 
 CALLS: Final = series(names.API_CALLS)
@@ -59,27 +82,41 @@ def unnarrowed(family: Family) -> str:
     return f'{family.name}{{job=~"$job"}}'
 
 
-def gained(selector: str, window: str = "$__range", ago: str = "") -> str:
+def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "") -> str:
     """Return by how much each series rose within the ``window`` that ends now.
 
     Args:
-        selector: counters of the ledger.
+        selector: counters, by :func:`series` or :func:`unnarrowed`.
         window: a duration.
         ago: how long before now the window ends.
+        at: an ``@`` modifier, where the end is not now.
     """
     end = f" offset {ago}" if ago else ""
+    if selector.startswith(LATEST):
+        now = f"last_over_time({selector}[{REMEMBERED}]{at}{end})"
+        then = f"last_over_time({selector}[{REMEMBERED}]{at} offset {ago}{window})"
+        found = f"last_over_time({_first(selector)}[{REMEMBERED}]{at}{end})"
+        return f"({now} - ({then} or {found}) or {now})"
     return (
-        f"(last_over_time({selector}[{window}]{end})"
-        f" - (last_over_time({selector}[{BRIDGED}] offset {ago}{window})"
-        f" or min_over_time({selector}[{window}]{end})))"
+        f"(last_over_time({selector}[{window}]{at}{end})"
+        f" - (last_over_time({selector}[{BRIDGED}]{at} offset {ago}{window})"
+        f" or min_over_time({selector}[{window}]{at}{end})))"
     )
 
 
 def gained_ahead(selector: str, window: str = "$__interval") -> str:
     """Return by how much each series rose within the ``window`` that begins now.
 
-    For bars: each stands where its time begins, and the last holds what has come so far.
+    For bars: each stands where its time begins, and the last holds what has come so far. Recorded
+    series are read at the coarseness that suits the width of a bar.
     """
+    if selector.startswith(LATEST):
+        sampled = selector.replace(LATEST, SAMPLED)[:-1] + ', bars=~".*[$__interval].*"}'
+        then = f"last_over_time({sampled}[{SPACED}] offset -{window})"
+        now = f"last_over_time({sampled}[{SPACED}])"
+        found = f"last_over_time({_first(selector)}[{REMEMBERED}] @ end())"
+        start = f"({now} or ignoring (bars) {found})"
+        return f"({then} - ignoring (bars) {start} or ignoring (bars) {then})"
     return (
         f"(last_over_time({selector}[{window}] offset -{window})"
         f" - (last_over_time({selector}[{BRIDGED}])"
@@ -127,12 +164,10 @@ def largest_over_time(label: str, vector: str) -> tuple[str, str]:
     """Return the sums by a label that rose most within the range, and the sum of all others.
 
     What ranks is the same at all times, or a value would be now among the largest and now among
-    the rest. It only ranks, so it may be cheap: the last values less those at the start.
+    the rest.
     """
-    spent = series(names.SPEND)
-    end = f"sum by ({label}) (last_over_time({spent}[$__range] @ end()))"
-    start = f"sum by ({label}) ({spent} @ end() offset $__range)"
-    ranks = f"topk({STACKED}, {end} - ({start} or {end} * 0))"
+    spent = gained(series(names.SPEND), at=" @ end()")
+    ranks = f"topk({STACKED}, sum by ({label}) ({spent}))"
     sums = f"sum by ({label}) ({vector})"
     others = f"sum({sums} unless on ({label}) {ranks})"
     return _named(label, f"{sums} and on ({label}) {ranks}"), f"{others} or vector(0)"
@@ -152,14 +187,18 @@ def where_metered(comparison: str, ago: str) -> str:
 
     Otherwise nothing: unknown is not zero, and a part of those hours is not all of them.
     """
-    then = f"last_over_time({unnarrowed(names.SPEND)}[{BRIDGED}] offset {ago}$__range)"
-    return f"({comparison}) and on () count({then})"
+    seen = 'ledger:cost_seen:timestamp_seconds{job=~"$job"}'
+    return f"({comparison}) and on () count({seen} offset {ago}$__range)"
 
 
 def otherwise(vector: str, label: str, text: str, known: str) -> str:
     """Return a vector, or where it is empty and that is known a single 0 whose label says so."""
     none = f'label_replace(vector(0), "{label}", "{text}", "", "")'
     return f"{vector} or on () ({none} and on () {known})"
+
+
+def _first(selector: str) -> str:
+    return selector.replace(LATEST, FIRST)
 
 
 def _named(label: str, vector: str) -> str:

@@ -368,6 +368,13 @@ CONFIG_RELOAD_TIMESTAMP: Final = Family(
     "gauge",
     "When the configuration was last loaded, in seconds since 1970.",
 )
+ALERTS_RECEIVED: Final = Family(
+    "cost_alerts_received_total",
+    "counter",
+    "Alerts that Alertmanager told of, by what became of them: firing, resolved, repeated, "
+    "truncated (left out of a notification), refused (whole notifications).",
+    ("status", "severity"),
+)
 
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
@@ -379,7 +386,7 @@ GAUGE_FAMILIES: Final = (
     JOURNAL_LAG_SECONDS, JOURNAL_LAG_BYTES, JOURNAL_WRITERS,
     CATALOGUE_INFO, CATALOGUE_TIMESTAMP, CATALOGUE_REFRESHES,
     COLLECTOR_DURATION, COLLECTOR_SUCCESS, SCRAPES, SCRAPE_DURATION,
-    CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_TIMESTAMP,
+    CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_TIMESTAMP, ALERTS_RECEIVED,
 )  # fmt: skip
 """Families whose values the sidecar knows at scrape time, not the ledger."""
 
@@ -459,15 +466,24 @@ RULES: Final = (
     "budget:cost_spend_usd:delta6h",
     "budget:cost_spend_usd:delta1d",
     "budget:cost_spend_usd:delta7d",
-    # budget_alerts.yml
+    # budget_limits.yml
+    "budget:cost_ledgers:count",
+    "budget:cost_unused:usd",
+    "budget:cost_inherited:usd",
     "budget:cost_limit:usd",
     "budget:cost_threshold:ratio",
     "budget:cost_owner:info",
     "budget:cost_spend:ratio",
     "budget:cost_remaining:usd",
     "budget:cost_pace:ratio",
+    # budget_forecast.yml
     "budget:cost_exhaustion:seconds",
+    "budget:cost_rest:usd",
     "budget:cost_forecast:usd",
+    # budget_alerts.yml
+    "budget:cost_burn_allowed:usd1h",
+    "budget:cost_burn_allowed:usd6h",
+    "budget:cost_burn_allowed:usd7d",
     # spike.yml
     "budget:cost_spend_usd:delta1h_usual",
     "budget:cost_spike_min_excess:usd",

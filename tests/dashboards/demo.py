@@ -275,7 +275,8 @@ def past(company: Company, end: int, database: Path) -> None:
     written = Past()
     while company.now < end:
         company.live(company.now + (240 if company.now < end - 8 * DAY else 60))
-        written.take(company.meter, company.now)
+        written.take(company.meter, company.now, ledger=LEDGER)
+        written.record(company.now)
         if company.now % (4 * DAY) < 60:
             written.write(database)
     written.write(database)

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from costmeter import names
+from tests.dashboards.recorded import Ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,14 +116,27 @@ class Past:
 
     def __init__(self) -> None:
         self._samples: dict[str, list[str]] = defaultdict(list)
+        self._ranges = Ranges(TARGET["job"])
 
-    def take(self, meter: Meter, at: int, scraped: Mapping[str, str] = TARGET) -> None:
-        """Note every value that the meter shows, as scraped at ``at`` (seconds since 1970)."""
+    def take(
+        self, meter: Meter, at: int, scraped: Mapping[str, str] = TARGET, ledger: str = ""
+    ) -> None:
+        """Note every value that the meter shows, as scraped at ``at`` (seconds since 1970).
+
+        Where it is a ledger's, :meth:`record` will know of it.
+        """
+        if ledger:
+            self._ranges.see(ledger, meter, at)
         for text, value in meter.lines():
             name = text.partition("{")[0]
             labels = "" if ":" in name else ",".join(f'{k}="{v}"' for k, v in scraped.items())
             joined = text[:-1] + ("," if labels and text[-2] != "{" else "") + labels + "}"
             self._samples[joined].append(f"{joined} {value} {at}\n")
+
+    def record(self, at: int) -> None:
+        """Note what rules make of the ledgers' counters, as evaluated at ``at``."""
+        for text, value in self._ranges.samples(at):
+            self._samples[text].append(f"{text} {value} {at}\n")
 
     def write(self, database: Path) -> None:
         """Write what was taken so far into ``database`` and begin anew.

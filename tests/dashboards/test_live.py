@@ -7,6 +7,7 @@ by the minute before the end, in nano-dollars; each of these amounts is in the c
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,9 @@ FIRST_SEEN: Final = {9 * 24 * 60: CHAT, 400: BATCH, 245: AGENT}
 UNPRICED: Final = 45
 """Minutes before the end at which two events come that have no price."""
 
+MINE: Final = ("overview.json", "models.json", "features.json")
+"""The dashboards that this past has something for."""
+
 HERE: Final = TARGET
 BEFORE: Final = {**TARGET, "instance": "10.0.0.7:9464"}
 OTHER: Final = {**TARGET, "instance": "10.0.0.8:9464"}
@@ -130,9 +134,10 @@ def lived(database: Path, end: int) -> Meter:
         ledgers[0].add(names.UNPRICED_EVENTS, new, 2 * (minutes == UNPRICED))
         at = end - minutes * MINUTE
         if not RESTART[1] < minutes < RESTART[0]:
-            past.take(ledgers[0], at, BEFORE if minutes > MOVED else HERE)
+            past.take(ledgers[0], at, BEFORE if minutes > MOVED else HERE, "one")
         if minutes > GONE:
-            past.take(ledgers[1], at, OTHER)
+            past.take(ledgers[1], at, OTHER, "two")
+        past.record(at)
         for first, last, meter in recorded:
             if last <= minutes <= first:
                 past.take(meter, at)
@@ -206,7 +211,7 @@ class Stack:
         return sum(
             float(value)
             for one in TARGETS
-            if one.panel == panel
+            if (one.board, one.panel) == ("overview.json", panel)
             for each in self.prometheus.query_range(
                 one.promql(span, step, **choices), self.end - span, self.end - step, step
             )
@@ -229,7 +234,7 @@ def stack(
     rules = []
     for path in Path("prometheus/rules").glob("*.yml"):
         rules.append(folder / path.name)
-        rules[-1].write_text(path.read_text().replace("interval: 1m", "interval: 1s"))
+        rules[-1].write_text(re.sub(r"interval: \d+[mh]", "interval: 1s", path.read_text()))
     sidecar = Sidecar(meter.page)
     with prometheus(
         folder, sidecar.port, rules=rules, interval="1s", program=request.param
@@ -280,9 +285,9 @@ def test_a_chart_adds_up_what_it_does_not_tell_apart(
     ]
 
     ((first,), (others,)) = found
-    assert first["metric"] == {"model": "gpt-4o"}
-    assert sum(float(value) for _, value in first["values"]) == pytest.approx(2.125)
-    assert sum(float(value) for _, value in others["values"]) == pytest.approx(4.000000001)
+    assert first["metric"] == {"model": "gpt-4o-mini"}
+    assert sum(float(value) for _, value in first["values"]) == pytest.approx(3)
+    assert sum(float(value) for _, value in others["values"]) == pytest.approx(3.125000001)
 
 
 @pytest.mark.parametrize("step", [300, 900, 3600, 7200])
@@ -379,7 +384,7 @@ def test_checks_say_what_is_missing(stack: Stack) -> None:
     }
 
 
-@pytest.mark.parametrize("one", TARGETS, ids=str)
+@pytest.mark.parametrize("one", [each for each in TARGETS if each.board in MINE], ids=str)
 def test_every_query_has_an_answer(stack: Stack, one: Target) -> None:
     def answer() -> list[dict[str, Any]]:
         now, promql = time.time(), one.promql(6 * HOUR)

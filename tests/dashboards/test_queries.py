@@ -12,6 +12,7 @@ from costmeter import names
 from dashboards.src import queries
 from dashboards.src.variables import CHOSEN
 from tests.dashboards.boards import BOARDS, TARGETS, Target
+from tests.rules.rulebook import RECORDS
 
 HISTOGRAMS = {
     f"{family.name}{suffix}": (*family.labels, "le")
@@ -86,6 +87,7 @@ def test_every_amount_heeds_every_choice() -> None:
     for kept in (names.SPEND, names.CREDIT, names.TOKENS, names.API_CALLS):
         for label in CHOSEN:
             assert f'{label}=~"${label}"' in queries.series(kept)
+        assert 'job=~"$job"' in queries.series(kept)
 
 
 @each_target
@@ -121,10 +123,35 @@ def test_what_rose_is_the_end_less_the_start_or_the_first_value() -> None:
     assert queries.gained("x", "1h") == (
         "(last_over_time(x[1h]) - (last_over_time(x[6h] offset 1h) or min_over_time(x[1h])))"
     )
-    assert queries.gained("x", "1h", ago="1w") == (
-        "(last_over_time(x[1h] offset 1w)"
-        " - (last_over_time(x[6h] offset 1w1h) or min_over_time(x[1h] offset 1w)))"
+    latest, first = "ledger:cost_counter:latest{a}", "ledger:cost_counter:first{a}"
+    assert queries.gained(latest, "1h", ago="1w") == (
+        f"(last_over_time({latest}[2h] offset 1w) - (last_over_time({latest}[2h] offset 1w1h)"
+        f" or last_over_time({first}[2h] offset 1w)) or last_over_time({latest}[2h] offset 1w))"
     )
+
+
+def test_what_is_recorded_is_what_the_rule_records() -> None:
+    (rule,) = (each for each in RECORDS if each.name == queries.LATEST)
+    (pattern,) = (name for name in rule.selected() if name.startswith("cost_") and "(" in name)
+
+    kept = {name for name in KEPT | set(HISTOGRAMS) if re.fullmatch(pattern, name)}
+    assert kept == queries.RECORDED
+
+
+@each_target
+def test_no_panel_reads_all_samples_of_what_is_recorded(target: Target) -> None:
+    asked = selectors(promql_parser.parse(target.promql(3600)))
+
+    assert not queries.RECORDED & {str(selector.name) for selector in asked}
+    assert f"{queries.LATEST}[1h]" not in target.promql(3600)
+
+
+def test_the_coarseness_of_samples_follows_the_width_of_bars() -> None:
+    for wide, bars in (("5m", "sm"), ("30m", "sm"), ("1h", "hdwy"), ("7d", "hdwy")):
+        (pattern,) = re.findall(r'bars=~"([^"]+)"', queries.gained_ahead(queries.CALLS))[:1]
+        chosen = [each for each in ("sm", "hdwy")
+                  if re.fullmatch(pattern.replace("$__interval", wide), each)]  # fmt: skip
+        assert chosen == [bars]
 
 
 def test_token_types_are_all_shown_once() -> None:

@@ -253,6 +253,7 @@ class Exporter:
         yield _single(names.SCRAPE_DURATION, self._scrape_seconds)
         yield _single(names.CONFIG_RELOAD_SUCCESS, pipeline.reload_succeeded)
         yield _single(names.CONFIG_RELOAD_TIMESTAMP, pipeline.reloaded_ns / NANO)
+        yield Gauges(names.ALERTS_RECEIVED, list(pipeline.alerts.counts.items()))
 
     # -- small ---------------------------------------------------------------------------------
 

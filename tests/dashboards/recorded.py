@@ -1,0 +1,54 @@
+"""What ``prometheus/rules/ranges.yml`` would have recorded of a past; its own tests hold it to that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashboards.src.queries import FIRST, LATEST, RECORDED, SAMPLED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.dashboards.exposed import Meter
+
+SEEN = "ledger:cost_seen:timestamp_seconds"
+BARS = {"sm": 300, "hdwy": 3600}
+"""Seconds between samples, by the units of bars that they are for."""
+
+
+class Ranges:
+    """The latest values of ledgers by series, as their counters are seen."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._latest: dict[str, str] = {}
+        self._first: dict[str, str] = {}
+        self._seen: dict[str, int] = {}
+
+    def see(self, ledger: str, meter: Meter, at: int, *, found: bool = False) -> None:
+        """Take a ledger's counters; ``found`` where it has a past that nobody watched."""
+        counters = dict(self._counters(ledger, meter))
+        if found and ledger not in self._seen:
+            self._first |= {labels: value for labels, value in counters.items() if float(value)}
+        self._seen[ledger] = at
+        self._latest |= counters
+
+    def samples(self, at: int) -> Iterator[tuple[str, str]]:
+        """Yield every series as text and its value as recorded ``at`` (seconds since 1970)."""
+        for ledger, seen in self._seen.items():
+            yield f'{SEEN}{{job="{self._job}",ledger="{ledger}"}}', str(seen)
+        for labels, value in self._first.items():
+            yield f"{FIRST}{{{labels}}}", value
+        due = [bars for bars, seconds in BARS.items() if at % seconds < 60]
+        for labels, value in self._latest.items():
+            yield f"{LATEST}{{{labels}}}", value
+            if "_bucket" not in labels:
+                for bars in due:
+                    yield f'{SAMPLED}{{{labels},bars="{bars}"}}', value
+
+    def _counters(self, ledger: str, meter: Meter) -> Iterator[tuple[str, str]]:
+        of: Mapping[str, str] = {"job": self._job, "ledger": ledger}
+        for text, value in meter.lines(of):
+            family, _, labels = text[:-1].partition("{")
+            if family in RECORDED:
+                yield f'{labels},family="{family}"', value
