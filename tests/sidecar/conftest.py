@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.sidecar.budgeting import Stack
 from tests.sidecar.server import FakePipeline
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,3 +30,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
 @pytest.fixture
 def pipeline() -> FakePipeline:
     return FakePipeline()
+
+
+@pytest.fixture
+def budgeting(tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack(tmp_path)
+    yield stack
+    stack.stop()

@@ -100,16 +100,18 @@ def challenge(web: WebConfig, access: AccessConfig) -> Response:
     return PlainTextResponse("Unauthorized\n", 401, {"www-authenticate": ", ".join(schemes)})
 
 
-class _Needs:
-    """Lets through who has a right."""
+class Guarded:
+    """An endpoint that only those reach who have a right."""
 
     def __init__(self, app: ASGIApp, right: Right, web: WebConfig, access: Access) -> None:
+        """Guard an endpoint with a right."""
         self._app = app
         self._right = right
         self._web = web
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; answer 401 to strangers who might have the right, 403 to others."""
         access = self._access()
         holders = access.holders(self._right)
         who = scope["state"]["who"]
@@ -124,4 +126,4 @@ class _Needs:
 
 def needs(right: Right, web: WebConfig, access: Access) -> list[Middleware]:
     """Return what guards a route that needs a right."""
-    return [Middleware(_Needs, right=right, web=web, access=access)]
+    return [Middleware(Guarded, right=right, web=web, access=access)]

@@ -82,7 +82,7 @@ class Notification(_Received):
     truncated_alerts: Annotated[
         int, Field(alias="truncatedAlerts", ge=0, le=1_000_000, strict=True)
     ] = 0
-    alerts: Annotated[tuple[_Alert, ...], Field(min_length=1, max_length=MAX_ALERTS)]
+    alerts: Annotated[tuple[_Alert, ...], Field(max_length=MAX_ALERTS)]
 
 
 def parse(body: bytes, *, now_ns: int) -> tuple[list[Alert], int]:
