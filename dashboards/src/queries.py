@@ -26,6 +26,7 @@ SAMPLED: Final = "ledger:cost_counter:sampled"
 RECORDED: Final = frozenset({
     names.SPEND.name,
     names.CREDIT.name,
+    names.FAILED_SPEND.name,
     names.TOKENS.name,
     names.API_CALLS.name,
     f"{names.API_CALL_DURATION.name}_bucket",

@@ -85,6 +85,14 @@ CREDIT: Final = Family(
     scale=NANO,
     extensible=True,
 )
+FAILED_SPEND: Final = Family(
+    "cost_failed_spend_usd_total",
+    "counter",
+    "Money spent in US dollars on calls that did not end well; part of cost_spend_usd_total.",
+    DIMENSIONS,
+    scale=NANO,
+    extensible=True,
+)
 TOKENS: Final = Family(
     "cost_provider_tokens_total",
     "counter",
@@ -156,6 +164,7 @@ INSTRUMENTATION_ERRORS: Final = Family(
 LEDGER_FAMILIES: Final = (
     SPEND,
     CREDIT,
+    FAILED_SPEND,
     TOKENS,
     API_CALLS,
     API_CALL_DURATION,

@@ -100,6 +100,22 @@ def test_cost_is_added_by_component_tokens_by_type_and_calls_by_status(books: Bo
     }
 
 
+def test_what_failed_calls_cost_is_counted_once_more_by_itself(books: Books) -> None:
+    assert books.add()
+    assert books.add(status="timeout")
+    assert books.add(status="rate_limited", usage={})
+    batch = books.accountant.take()
+    # 1,000 x 150 and 50 x 600 nano-dollars, of the one that timed out
+    assert books.sums(batch, "cost_failed_spend_usd_total") == {
+        ("gpt-4o-mini", "openai", "search"): {QUARTER: 180_000},
+    }
+    assert books.sums(batch, "cost_spend_usd_total") == {
+        ("input", "gpt-4o-mini", "openai", "search"): {QUARTER: 300_000},
+        ("output", "gpt-4o-mini", "openai", "search"): {QUARTER: 60_000},
+    }
+    assert not books.sums(books.accountant.take(), "cost_failed_spend_usd_total")
+
+
 def test_cached_and_reasoning_tokens_are_counted_once(books: Books) -> None:
     usage = {
         "input_tokens": 1000,

@@ -6,7 +6,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from costmeter.names import API_CALLS, COMPONENTS, CREDIT, SPEND, TOKEN_TYPES, TOKENS, Family
+from costmeter.names import (
+    API_CALLS,
+    COMPONENTS,
+    CREDIT,
+    FAILED_SPEND,
+    SPEND,
+    TOKEN_TYPES,
+    TOKENS,
+    Family,
+)
 from costmeter.pricing.tokens import KINDS
 
 CALLS: Final = 0
@@ -27,8 +36,12 @@ SLOTS: Final = (
     (CREDIT.name, "", ""),
     *((SPEND.name, "component", component) for component in COMPONENTS),
     *((TOKENS.name, "type", kind) for kind in TOKEN_TYPES),
+    (FAILED_SPEND.name, "", ""),
 )
 """Family, own label and its value for each amount that an account adds up."""
+
+FAILED: Final = len(SLOTS) - 1
+"""The slot of spend on calls that did not end well, once more."""
 
 Intern = Callable[[str, Mapping[str, str]], int]
 """Gives the id of a series by family and labels: :meth:`costmeter.ledger.store.Ledger.intern`."""
@@ -108,6 +121,8 @@ class Account:
 
     def flush(self, sums: dict[int, dict[int, int]], intern: Intern) -> None:
         """Add the amounts to the sums of their quarter, and begin anew."""
+        if self.status != "ok":
+            self.amounts[FAILED] = sum(self.amounts[slot] for slot in SPENT.values())
         for slot, amount in enumerate(self.amounts):
             if amount:
                 series = self.series[slot]
