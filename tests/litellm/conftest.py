@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
 
 import litellm
+from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
 import costmeter
 from tests.instrumentation.clients.conftest import Recorded, recorded, standin
@@ -60,7 +61,7 @@ def provider(recorded: Recorded) -> Iterator[Callable[[str], Provider]]:
 
 
 @pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+async def aws(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Credentials to sign with, and connections of each test's own."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIA",
@@ -68,4 +69,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_REGION_NAME": "eu-central-1",
     }.items():
         monkeypatch.setenv(name, value)
+    yield
+    await close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()

@@ -183,14 +183,19 @@ def test_a_call_without_usage_is_kept_as_such() -> None:
         {"of": {"http.route": "/"}},
         {"of": {"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o"}},
         {"kind": SERVER},
-        {"also": {"costmeter.metered": True}},
-        {"also": {"costmeter.metered": "true"}},
         {"resource": {"telemetry.costmeter": 1}},
         {"resource": {"costmeter.metered": "1"}},
     ],
 )
 def test_what_is_no_call_of_a_model_does_not_count(fields: dict[str, Any]) -> None:
     assert meter([span(**fields)], NOW) == ([], [])
+
+
+@pytest.mark.parametrize("mark", [True, "true", "1"])
+def test_a_call_that_is_metered_in_its_process_is_only_known(mark: object) -> None:
+    [identified] = meter([span(2, 1, also={"costmeter.metered": mark})], NOW).events
+    assert identified.event is None
+    assert len(identified.takes) == 2  # its own name and that of the span above
 
 
 def test_a_mark_that_says_no_is_no_mark() -> None:
@@ -297,7 +302,7 @@ def counted(*batches: list[Span]) -> list[str]:
         for each in meter(batch, NOW).events:
             if not taken.intersection(each.known_by):
                 taken.update(each.takes)
-                models.append(each.event.model)
+                models += [each.event.model] if each.event else []
     return models
 
 
@@ -317,6 +322,14 @@ def test_of_nested_calls_the_innermost_counts_in_any_order() -> None:
 def test_nor_does_what_stands_above_a_call_that_is_metered_in_its_process() -> None:
     marked = span(2, 1, also={"costmeter.metered": True})
     assert counted([marked, span(1)]) == []
+
+
+def test_nor_does_what_stands_right_above_it_or_tells_its_response_and_is_exported_later() -> None:
+    marked = span(9, 5, also={"costmeter.metered": True, "gen_ai.response.id": "r1"})
+    assert (
+        counted([marked], [span(5, also=named("above"))], [span(1, also=named("far", "r1"))]) == []
+    )
+    assert counted([marked], [span(4, also=named("another", "r2"))]) == ["another"]
 
 
 def test_calls_side_by_side_below_another_all_count() -> None:

@@ -53,7 +53,8 @@ class Metered(NamedTuple):
     """What an export comes to.
 
     Attributes:
-        events: usage, each with what it is known by, in the order of the spans.
+        events: usage, each with what it is known by, in the order of the spans; of a call that is
+            metered in its process, only what it is known by.
         problems: why spans that should have counted are refused, one sentence each.
     """
 
@@ -78,11 +79,14 @@ def meter(spans: Iterable[Span], now_ns: int) -> Metered:
             parents[span.trace_id, span.span_id] = span.parent_id
             if operation:
                 calls[span.trace_id, span.span_id] = span, operation
-        elif operation and not _is_metered(span):
+        elif operation and not (_says_metered(span.attributes) or _says_metered(span.resource)):
             problems.append(f"span {span.span_id[:16]!r}: its ids are not valid")
     repeated = _above(calls, parents)
     for key, (span, operation) in calls.items():
-        if key in repeated or _is_metered(span):
+        if key in repeated or _says_metered(span.resource):
+            continue
+        if _says_metered(span.attributes):
+            events.append(_identified(span, None))
             continue
         try:
             events.append(_identified(span, _event(span, operation, now_ns)))
@@ -104,7 +108,7 @@ def _above(
     return above
 
 
-def _identified(span: Span, event: UsageEvent) -> Identified:
+def _identified(span: Span, event: UsageEvent | None) -> Identified:
     """Say what an event is known by: its span, its response's id, and for the span above its call.
 
     A span above that is exported later, as it ends later, is known by then.
@@ -135,13 +139,9 @@ def _operation(span: Span) -> str:
     return "chat" if told and _text(attributes, PROVIDER) and _text(attributes, MODEL) else ""
 
 
-def _is_metered(span: Span) -> bool:
-    """Whether a span's call is metered in its process."""
-    return any(
-        str(attributes.get(name, "")).lower() in {"true", "1"}
-        for attributes in (span.attributes, span.resource)
-        for name in METERED
-    )
+def _says_metered(attributes: Mapping[str, Scalar]) -> bool:
+    """Whether a span or its resource says that its calls are metered in their process."""
+    return any(str(attributes.get(name, "")).lower() in {"true", "1"} for name in METERED)
 
 
 def _event(span: Span, operation: str, now_ns: int) -> UsageEvent:

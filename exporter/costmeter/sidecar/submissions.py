@@ -29,7 +29,7 @@ class _Batch(NamedTuple):
 
 
 class _NamedEvents(NamedTuple):
-    events: list[tuple[bytes, Identified]]
+    events: list[tuple[bytes | None, Identified]]
     receipt: Future[Receipt]
 
 
@@ -89,7 +89,8 @@ class Submissions:
             UnavailableError: too many wait.
         """
         receipt: Future[Receipt] = Future()
-        self._put(_NamedEvents([(_encode(each.event), each) for each in events], receipt))
+        encoded = [(_encode(each.event) if each.event else None, each) for each in events]
+        self._put(_NamedEvents(encoded, receipt))
         return receipt
 
     def take(self, add: Callable[[bytes], bool], most: int) -> Delivery:
@@ -129,7 +130,7 @@ class Submissions:
 
     def _take_named(
         self,
-        events: list[tuple[bytes, Identified]],
+        events: list[tuple[bytes | None, Identified]],
         add: Callable[[bytes], bool],
         delivery: Delivery,
     ) -> Receipt:
@@ -140,7 +141,7 @@ class Submissions:
                 repeats += 1
             else:
                 delivery.positions.update(self._taken.take(each.takes, now_ns))
-                accepted += add(payload)
+                accepted += payload is not None and add(payload)
         forgotten = self._taken.forget(now_ns)
         for name in forgotten:
             delivery.positions.pop(name, None)

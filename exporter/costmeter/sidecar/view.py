@@ -125,12 +125,12 @@ class Identified(NamedTuple):
     """An event of a sender that says no source and sequence, with what it is known by.
 
     Attributes:
-        event: the event.
+        event: the event; None where it was counted elsewhere, and only its names are to be taken.
         known_by: names; where one of them is taken, the event is a repeat.
         takes: names that are taken once the event is counted.
     """
 
-    event: UsageEvent
+    event: UsageEvent | None
     known_by: tuple[str, ...]
     takes: tuple[str, ...]
 

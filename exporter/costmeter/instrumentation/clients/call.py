@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import modules
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from costmeter.instrumentation import record
 from costmeter.instrumentation.boundary import attempt, note
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.spans import OPENTELEMETRY, mark
 from costmeter.instrumentation.context import Attribution, attribution, clipped
 from costmeter.instrumentation.reserved import take
 from costmeter.usage import MAX_DURATION_NS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH, RecordedUsage
@@ -109,4 +111,7 @@ def begin(start: Callable[..., Call | None], *asked: Any) -> Call | None:
         start: makes the call, or returns None where it is not metered; it may raise.
         asked: what it makes the call from.
     """
-    return attempt(start, *asked, default=None)
+    call = attempt(start, *asked, default=None)
+    if call is not None and OPENTELEMETRY in modules:
+        attempt(mark, default=None)
+    return call
