@@ -138,8 +138,12 @@ def test_an_alert_tells_what_is_up_and_where_to_look(name: str) -> None:
 @each_alert
 def test_an_alert_links_to_a_dashboard_that_exists(name: str) -> None:
     dashboards = [json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")]
-    links = {f"/d/{dashboard['uid']}" for dashboard in dashboards}
-    assert ALERTS[name]["annotations"]["dashboard"] in links
+    links = {f"/d/{dashboard['uid']}": dashboard for dashboard in dashboards}
+    link, _, variable = ALERTS[name]["annotations"]["dashboard"].partition("?var-")
+    assert link in links
+    if variable:
+        chosen = [each["name"] for each in links[link]["templating"]["list"]]
+        assert variable.split("=")[0] in chosen
 
 
 @each_alert
