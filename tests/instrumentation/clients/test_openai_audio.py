@@ -147,7 +147,7 @@ class TestTranscriptions:
     def test_a_translation_counts_by_how_long_it_says_the_audio_was(
         self, client: openai.OpenAI, recorded: Recorded
     ) -> None:
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="deprecated"):
             client.audio.translations.create(
                 model="whisper-1", file=SOUND_FILE, response_format="verbose_json", **answer()
             )

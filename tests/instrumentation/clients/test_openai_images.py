@@ -181,7 +181,7 @@ def test_pictures_by_the_piece_cost_what_their_quality_and_size_do(
 
 
 def test_variations_are_pictures_too(client: openai.OpenAI, recorded: Recorded) -> None:
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         client.images.create_variation(image=PICTURE, model="dall-e-2", size="512x512")
     (event,) = recorded()
     assert (event.usage, event.service_tier) == ({"images": 2}, "standard 512x512")

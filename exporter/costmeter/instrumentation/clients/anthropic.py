@@ -1,15 +1,16 @@
 """Meters Anthropic's SDK: messages, also those of its beta and of its clients for other clouds.
 
-Streams tell their usage unasked. Counting tokens costs nothing, and batches are billed later: they
-are not metered.
+Streams tell their usage unasked. What a message batch used is recorded where its results are read.
+Counting tokens costs nothing, and is not metered.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation.clients import anthropic_usage
+from costmeter.instrumentation.clients import anthropic_batch, anthropic_usage
 from costmeter.instrumentation.clients.anthropic_stream import FrameWatcher, StreamWatcher
+from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
@@ -54,7 +55,7 @@ class Anthropic:
     def start(self, client: Any, options: Any) -> Call | None:
         """Return the call that a client is about to make; None where it is not metered."""
         if options.url.partition("?")[0] != _MESSAGES or options.method.lower() != "post":
-            return None
+            return self._download(client, options)
         provider = self._addresses.provider(client)
         model = text_of(given(options, "model"))
         # Bedrock is asked for a profile with a price (``global.anthropic.claude-…``), and answers
@@ -63,6 +64,14 @@ class Anthropic:
         if exact:
             model = model.rpartition("/")[2]  # of an ARN
         return Call(operation="chat", provider=provider, model=model, exact=exact)
+
+    def _download(self, client: Any, options: Any) -> Call | None:
+        """Return the download of a batch's results."""
+        results = anthropic_batch.RESULTS.fullmatch(options.url)
+        if results is None or options.method.lower() != "get":
+            return None
+        provider = self._addresses.provider(client)
+        return ResultsReader.download(provider, results[1], anthropic_batch.read_line)
 
     def asking(self, client: Any, options: Any) -> None:
         """Return None: usage comes unasked."""

@@ -1,6 +1,7 @@
-"""Meters OpenAI's SDK: chat completions, responses, completions, embeddings, images and audio.
+"""Meters OpenAI's SDK: chat completions, responses, completions, embeddings, images, audio.
 
-Also where it speaks to Azure, Bedrock, or any other server with OpenAI's wire format.
+Also what batches used, where their results are downloaded; and where the SDK speaks to Azure,
+Bedrock, or any other server with OpenAI's wire format.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation.clients import openai_usage
+from costmeter.instrumentation.clients import openai_batch, openai_usage
+from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
 from costmeter.instrumentation.clients.openai_images import ImageReader
@@ -71,7 +73,7 @@ class OpenAI:
         """Return the call that a client is about to make; None where it is not metered."""
         operation = OPERATIONS.get(options.url)
         if operation is None or options.method.lower() != "post":
-            return None
+            return self._download(client, options)
         model = given(options, "model")
         reader = _READERS.get(operation)
         return Call(
@@ -80,6 +82,14 @@ class OpenAI:
             model=model if isinstance(model, str) else "",
             reader=reader and reader(functools.partial(given, options)),
         )
+
+    def _download(self, client: Any, options: Any) -> Call | None:
+        """Return the download of a file that may hold the results of a batch."""
+        content = openai_batch.CONTENT.fullmatch(options.url)
+        if content is None or options.method.lower() != "get":
+            return None
+        provider = self._addresses.provider(client)
+        return ResultsReader.download(provider, content[1], openai_batch.read_line)
 
     def asking(self, client: Any, options: Any) -> Any | None:
         """Return options that ask for a stream's usage too; None where they stay as they are."""

@@ -194,7 +194,7 @@ class _Attempt(msgspec.Struct):
         response = _response_of(result)
         if response is None:
             self._call.end("ok", self._reader.read, result)
-        elif not boundary.attempt(self._follow, response, default=False):
+        elif not boundary.attempt(self._follow, result, response, default=False):
             self._call.end("ok")
 
     def _refused(self, error: BaseException) -> bool:
@@ -203,11 +203,12 @@ class _Attempt(msgspec.Struct):
             self.options, self._asks = self._given, False
         return refused
 
-    def _follow(self, response: Any) -> bool:
+    def _follow(self, result: object, response: Any) -> bool:
         if response.is_closed and not self._streams:
             self._call.end("ok", self._reader.read_json, response.content)
         else:
             Tap(response, self._watcher(response.headers.get("content-type", "")), self._call)
+            _open_again(result, response)
         return True
 
     def _watcher(self, content_type: str) -> Watcher:
@@ -219,6 +220,14 @@ class _Attempt(msgspec.Struct):
     def _parse(self, post_parser: Callable[[object], object], parsed: object) -> object:
         self._parsed = parsed
         return post_parser(parsed)
+
+
+def _open_again(result: object, response: Any) -> None:
+    """Have a decoder of lines, which opened the body before the tap was on it, open it again."""
+    decoder: Any = result
+    if opened := getattr(result, "__dict__", {}).get("_raw_iterator"):
+        is_async = hasattr(opened, "__anext__")
+        decoder._raw_iterator = response.aiter_bytes() if is_async else response.iter_bytes()
 
 
 def _response_of(result: object) -> Any | None:
