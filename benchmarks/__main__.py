@@ -4,7 +4,7 @@ import importlib
 import sys
 
 NAMES = ("imports", "recording", "openai_overhead", "ingest", "scrape", "queries", "resources",
-         "forecast")  # fmt: skip
+         "forecast", "gate")  # fmt: skip
 
 for name in sys.argv[1:] or NAMES:
     importlib.import_module(f"benchmarks.{name}").main()

@@ -33,7 +33,7 @@ from costmeter.errors import BudgetExceededError
 from costmeter.gate_protocol import Answer, Ask
 from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.context import attribution, clipped, fitting
-from costmeter.instrumentation.gate_client import aanswer, answer, opens, release
+from costmeter.instrumentation.gate_client import aanswer, answer, arelease, opens, release
 from costmeter.instrumentation.reserved import Reserved, reserved
 from costmeter.units import NANO, nano_to_usd, usd_to_nano
 from costmeter.usage import MAX_COST_NANO_USD, MAX_NAME_LENGTH, MAX_VALUE_LENGTH
@@ -247,9 +247,7 @@ class reserve:  # noqa: N801 - reads as a function: with gate.reserve(0.02):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        mine, outer = self._entered.pop()
-        reserved.set(outer)
-        release(mine.reservation)
+        release(self._leave())
 
     async def __aenter__(self) -> Decision:
         ask = self._asked(replacing=False)
@@ -261,7 +259,13 @@ class reserve:  # noqa: N801 - reads as a function: with gate.reserve(0.02):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.__exit__(kind, error, traceback)
+        await arelease(self._leave())
+
+    def _leave(self) -> str:
+        """Return what no call has taken."""
+        mine, outer = self._entered.pop()
+        reserved.set(outer)
+        return mine.reservation
 
     def _enter(self, ask: Ask, told: Answer) -> Decision:
         decision = _decision(ask, told)

@@ -164,6 +164,14 @@ def release(reservation: str) -> None:
         attempt(client.cancel, reservation, default=None)
 
 
+async def arelease(reservation: str) -> None:
+    """End a reservation, while the event loop runs on."""
+    if reservation:
+        import asyncio  # noqa: PLC0415 - whoever gets here has it
+
+        await asyncio.get_running_loop().run_in_executor(None, release, reservation)
+
+
 def opens() -> bool:
     """Tell whether calls pass where the gate cannot be asked."""
     return os.environ.get(FALLBACK, "").strip().lower() != "closed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 ADDRESS: Final = "COSTMETER_GATE"
 """The environment variable that names the gate's address."""
+TOKEN: Final = "COSTMETER_GATE_TOKEN"  # noqa: S105 - the name of a variable
+"""The environment variable that has a bearer token for a gate over HTTP."""
 TIMEOUT_SECONDS: Final = 0.25
 """How long a question waits for its answer, at most."""
 
@@ -88,6 +91,8 @@ class _HttpLine:
         if parts.username is not None:
             user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+        elif token := os.environ.get(TOKEN, ""):
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def ask(self, ask: Ask) -> Answer:
         return _decode(self._post(_encode(ask)))

@@ -18,6 +18,7 @@ from costmeter.sidecar.access import Authentication, needs
 from costmeter.sidecar.alerts import AlertsEndpoint
 from costmeter.sidecar.budget_api import BudgetEndpoints
 from costmeter.sidecar.config import IntakeConfig
+from costmeter.sidecar.gate_http import GateEndpoint
 from costmeter.sidecar.intake import EventsEndpoint
 from costmeter.sidecar.otlp import TracesEndpoint
 from costmeter.sidecar.rights import AccessConfig, Right
@@ -64,6 +65,7 @@ def create_app(
             route("GET", "/metrics", MetricsEndpoint(pipeline), "read"),
             route("POST", "/v1/events", EventsEndpoint(pipeline, limits), "write_usage"),
             route("POST", "/v1/traces", TracesEndpoint(pipeline, limits), "write_usage"),
+            route("POST", "/v1/gate", GateEndpoint(pipeline), "write_usage"),
             route("POST", "/v1/alerts", AlertsEndpoint(pipeline, limits), "alerts"),
             route("GET", "/v1/alerts", budgets.alerts, "read"),
             route("GET", "/v1/audit", budgets.audit, "read"),

@@ -18,6 +18,7 @@ from costmeter.ledger import query
 from costmeter.names import Family
 from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
+from costmeter.sidecar.gate import Gate
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.view import (
@@ -60,6 +61,11 @@ class Exporter:
     def exposition(self) -> Exposition:
         """The ledger's series as text."""
         return self._pipeline.exposition
+
+    @property
+    def gate(self) -> Gate:
+        """What applications ask before they spend."""
+        return self._pipeline.gate
 
     @property
     def state(self) -> State:

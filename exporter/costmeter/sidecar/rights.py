@@ -16,8 +16,8 @@ from costmeter.usage import MAX_NAME_LENGTH
 Right = Literal["read", "write_usage", "alerts", "budgets", "reload"]
 """What somebody may do.
 
-``read`` what is spent, ``write_usage`` report it, post ``alerts``, change ``budgets``, and have the
-configuration read again.
+``read`` what is spent, ``write_usage`` report it and ask the gate, post ``alerts``, change
+``budgets``, and have the configuration read again.
 """
 
 _HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -42,7 +42,7 @@ class AccessConfig(Section):
 
     Attributes:
         read: who may see what is spent, the metrics and the audit trail.
-        write_usage: who may report usage.
+        write_usage: who may report usage and ask the gate.
         alerts: who may post alerts.
         budgets: who may change budgets and put them in emergency.
         reload: who may have the configuration read again.

@@ -18,6 +18,7 @@ from costmeter.usage import UsageEvent
 
 if TYPE_CHECKING:
     from costmeter.sidecar.changes import Changes
+    from costmeter.sidecar.gate import Gate
 
 State = Literal["starting", "ready", "draining"]
 """``starting`` until the ledger is open and the first chunk is read; ``draining`` after a stop was
@@ -153,6 +154,10 @@ class PipelineView(Protocol):
     @property
     def changes(self) -> Changes:
         """What can be changed over HTTP."""
+
+    @property
+    def gate(self) -> Gate:
+        """What applications ask before they spend."""
 
     def gauges(self) -> Iterable[Gauges]:
         """Return the families whose values are known at scrape time, not kept in the ledger."""
