@@ -6,9 +6,21 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from dashboards.src.budgets import budgets
+from dashboards.src.features import features
+from dashboards.src.itself import itself
+from dashboards.src.models import models
 from dashboards.src.overview import overview
+from dashboards.src.resources import resources
 
-DASHBOARDS: Final = {"overview.json": overview}
+DASHBOARDS: Final = {
+    "budgets.json": budgets,
+    "features.json": features,
+    "itself.json": itself,
+    "models.json": models,
+    "overview.json": overview,
+    "resources.json": resources,
+}
 
 
 def write(folder: Path) -> None:

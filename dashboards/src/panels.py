@@ -74,6 +74,8 @@ class Column:
     """Whether a value, a share of 1, is drawn as a bar as well."""
     words: Mapping[str, str] | None = None
     """What stands in place of certain values."""
+    levels: Levels | None = None
+    """From which values on it is coloured."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,9 @@ class Levels:
     above: bool = False
     """Whether the values themselves are still fine, and only those above them are not."""
 
-    def thresholds(self) -> ThresholdsConfig:
-        """Return them as Grafana has them."""
-        steps = [Threshold(value=None, color=colours.FINE)]
+    def thresholds(self, fine: str = colours.FINE) -> ThresholdsConfig:
+        """Return them as Grafana has them, what is fine in a colour of its own."""
+        steps = [Threshold(value=None, color=fine)]
         more = 1e-9 if self.above else 0.0
         if self.look is not None:
             steps.append(Threshold(value=self.look + more, color=colours.LOOK))
@@ -180,6 +182,7 @@ def bars(
     *,
     fixed: Mapping[str, str] | None = None,
     beside: bool = False,
+    shares: bool = False,
 ) -> timeseries.Panel:
     """Return stacked bars over time, each for what fell into the time that it spans.
 
@@ -191,7 +194,9 @@ def bars(
         fixed: the colour of each series where the series are always the same; the others take
             Grafana's, in order of their names.
         beside: whether the names stand at the right rather than below.
+        shares: whether each bar is 100 %, and its parts are shares of it.
     """
+    mode = options.StackingMode.PERCENT if shares else options.StackingMode.NORMAL
     return (
         _chart(title, text, queries, unit, fixed, beside=beside)
         .draw_style(options.GraphDrawStyle.BARS)
@@ -199,7 +204,7 @@ def bars(
         .bar_width_factor(0.9)
         .line_width(0)
         .fill_opacity(90)
-        .stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
+        .stacking(common.StackingConfig().mode(mode).group("A"))
         .max_data_points(BARS)
         .interval(SAMPLED)
     )
@@ -214,8 +219,9 @@ def lines(
     fixed: Mapping[str, str] | None = None,
     nothing: str = NO_DATA,
     points: int | None = None,
+    dashed: Sequence[str] = (),
 ) -> timeseries.Panel:
-    """Return lines over time, of so many points at most."""
+    """Return lines over time, of so many points at most; those of certain names are dashed."""
     panel = (
         _chart(title, text, queries, unit, fixed, nothing=nothing)
         .draw_style(options.GraphDrawStyle.LINE)
@@ -252,6 +258,7 @@ def rows(
     panel = (
         table.Panel()
         .cell_height(options.TableCellHeight.SM)
+        .min_width(72)
         .sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(True)])
     )
     for place, column in enumerate(columns):
@@ -267,7 +274,8 @@ def rows(
     })  # fmt: skip
     farthest = _farthest(_value(0, columns), most) if most else []
     panel.transformations([DataTransformerConfig(id_val="merge", options={}), *farthest, shown])
-    panel.override_by_field_type("string", [DynamicConfigValue("noValue", NONE)])
+    plain = DynamicConfigValue("unit", "string")  # or a label such as "4" would become an amount
+    panel.override_by_field_type("string", [DynamicConfigValue("noValue", NONE), plain])
     for column in columns:
         panel.override_by_name(column.title, _cells(column))
     return _framed(panel, title, text, columns[0].unit, nothing)
@@ -363,9 +371,20 @@ def _cells(column: Column) -> list[DynamicConfigValue]:
         gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         looks += [
             DynamicConfigValue("custom.cellOptions", gauge),
-            DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colours.MONEY}),
             DynamicConfigValue("min", 0),
             DynamicConfigValue("max", 1),
+        ]
+        if not column.levels:
+            looks.append(
+                DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colours.MONEY})
+            )
+    elif column.levels:
+        looks.append(DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+    if column.levels:
+        fine = colours.MONEY if column.bar else colours.FINE
+        looks += [
+            DynamicConfigValue("color", {"mode": "thresholds"}),
+            DynamicConfigValue("thresholds", column.levels.thresholds(fine).build()),
         ]
     if column.words:
         looks.append(DynamicConfigValue("mappings", [_words(column.words)]))

@@ -18,6 +18,8 @@ from costmeter import names
 from dashboards.src.variables import CHOSEN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from costmeter.names import Family
 
 LATEST: Final = "ledger:cost_counter:latest"
@@ -74,6 +76,9 @@ def series(family: Family, *matchers: str, name: str = "") -> str:
 CALLS: Final = series(names.API_CALLS)
 FAILED: Final = series(names.API_CALLS, 'status!="ok"')
 TOKENS: Final = series(names.TOKENS)
+FAILED_SPEND: Final = series(names.FAILED_SPEND)
+"""What failed calls cost, part of the spend."""
+DURATIONS: Final = series(names.API_CALL_DURATION, name=f"{names.API_CALL_DURATION.name}_bucket")
 PAID: Final = series(names.SPEND, 'component!~"compute|storage|network"')
 """What is paid by the call or the token."""
 
@@ -146,14 +151,21 @@ def total(vector: str) -> str:
     return f"sum({vector}) or vector(0)"
 
 
-def by(label: str, vector: str) -> str:
-    """Return a vector summed by a label."""
-    return _named(label, f"sum by ({label}) ({vector})")
+def by(label: str | Sequence[str], vector: str) -> str:
+    """Return a vector summed by a label, or by several."""
+    return _named(label, f"sum by ({_listed(label)}) ({vector})")
 
 
-def ratio(label: str, part: str, whole: str) -> str:
-    """Return one vector by another, both summed by a label; nothing where the whole is 0."""
-    return _named(label, f"sum by ({label}) ({part}) / (sum by ({label}) ({whole}) > 0)")
+def ratio(label: str | Sequence[str], part: str, whole: str) -> str:
+    """Return one vector by another, both summed by labels; nothing where the whole is 0."""
+    listed = _listed(label)
+    return _named(label, f"sum by ({listed}) ({part}) / (sum by ({listed}) ({whole}) > 0)")
+
+
+def quantile(q: float, label: str, buckets: str) -> str:
+    """Return a quantile of each of a label's values, from buckets that rose; none without a call."""
+    risen = f"sum by ({label}, le) ({buckets})"
+    return _named(label, f"histogram_quantile({q}, {risen}) >= 0")
 
 
 def largest(label: str, vector: str) -> str:
@@ -202,9 +214,15 @@ def _first(selector: str) -> str:
     return selector.replace(LATEST, FIRST)
 
 
-def _named(label: str, vector: str) -> str:
+def _listed(label: str | Sequence[str]) -> str:
+    return label if isinstance(label, str) else ", ".join(label)
+
+
+def _named(label: str | Sequence[str], vector: str) -> str:
     """Return a vector that says so where a label was not set."""
-    return f'label_replace({vector}, "{label}", "{NOBODY}", "{label}", "")'
+    for each in (label,) if isinstance(label, str) else label:
+        vector = f'label_replace({vector}, "{each}", "{NOBODY}", "{each}", "")'
+    return vector
 
 
 def _at(when: str, vector: str) -> str:

@@ -24,10 +24,15 @@ SHARE: Final = Unit("percentunit", 1)
 """A share of 1, shown in percent."""
 CHANGE: Final = Unit("percentunit", 0)
 """A rise or fall as a share of what was."""
+TIMES: Final = Unit("suffix: x", 2)
+"""A multiple of what is meant: ``1.25 x``."""
 COUNT: Final = Unit("short")
 """A count, shortened from a thousand on: ``12.3 K``."""
 WHOLE: Final = Unit("none", 0)
 """A small count, written out."""
 TO_CHECK: Final = Unit("suffix: to check", 0)
+CORES: Final = Unit("suffix: cores", 2)
 BYTES: Final = Unit("bytes", 1)
 SECONDS: Final = Unit("s", 0)
+DURATION: Final = Unit("s")
+"""Seconds or parts of one, as many decimals as the value needs."""

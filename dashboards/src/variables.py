@@ -31,9 +31,17 @@ CHOSEN: Final = ("provider", "model", "feature", "team")
 """The labels that every dashboard narrows spend by."""
 
 
-def everywhere() -> list[Any]:
-    """Return the choices of every dashboard: links carry them from one to the next."""
-    return [datasource(), job(), *(dimension(label) for label in CHOSEN), deploys()]
+def everywhere(*, narrowing: bool = True) -> list[Any]:
+    """Return the choices of every dashboard: links carry them from one to the next.
+
+    Args:
+        narrowing: whether the dashboard heeds them; where not, they are carried and not shown.
+    """
+    dimensions = [dimension(label) for label in CHOSEN]
+    if not narrowing:
+        for each in dimensions:
+            each.hide(VariableHide.HIDE_VARIABLE)
+    return [datasource(), job(), *dimensions, deploys()]
 
 
 def datasource() -> DatasourceVariable:
@@ -88,6 +96,18 @@ def grouping() -> CustomVariable:
     )
 
 
+def side_by_side() -> CustomVariable:
+    """Return the choice of what is compared side by side: models, or providers."""
+    values = {"Model": "model", "Provider": "provider"}
+    return _custom("per", "Compare", "What stands side by side", values)
+
+
+def charged() -> CustomVariable:
+    """Return the choice of whom spend is charged to."""
+    values = {"Feature": "feature", "Team": "team"}
+    return _custom("whom", "Charge to", "Whom charts and tables charge", values)
+
+
 def comparison() -> CustomVariable:
     """Return the choice of the past that the present is compared with: the same hours then."""
     return _custom(
@@ -95,6 +115,60 @@ def comparison() -> CustomVariable:
         "Compare with",
         "The same hours, so long before",
         {"a week before": "1w", "a day before": "1d", "4 weeks before": "4w"},
+    )
+
+
+def budget() -> QueryVariable:
+    """Return the choice of one of the budgets that have a limit."""
+    return _one("budget", "", "Budget", "The budget that is shown in depth")
+
+
+def window() -> QueryVariable:
+    """Return the choice of one of the chosen budget's windows that have a limit."""
+    chosen = ', budget="$budget"'
+    month = VariableOption(selected=True, text="month", value="month")
+    return _one("window", chosen, "Window", "The day, week or month of that budget").current(month)
+
+
+def age() -> QueryVariable:
+    """Return the age of the chosen budget's open period in seconds; not shown."""
+    start = 'budget:cost_period_start:timestamp_seconds{budget="$budget", window="$window"}'
+    query = f"query_result(time() - max({start}))"
+    return (
+        QueryVariable("age")
+        .label("Age")
+        .description("Seconds since the chosen budget's period began, in its own time zone")
+        .datasource(DATASOURCE)
+        .query({"qryType": 3, "query": query, "refId": "age"})
+        .regex(r"/ (\d+)/")
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .hide(VariableHide.HIDE_VARIABLE)
+    )
+
+
+def resource() -> QueryVariable:
+    """Return the choice of watched processes and containers."""
+    metric = f'{names.RESOURCE_UP.name}{{job=~"$job"}}'
+    return _labels("resource", metric, "Resource", "What costmeter watches").all_value(".*")
+
+
+def instance() -> QueryVariable:
+    """Return the choice of sidecars."""
+    metric = f'{names.BUILD_INFO.name}{{job=~"$job"}}'
+    return _labels("instance", metric, "Sidecar", "Addresses of sidecars").all_value(".*")
+
+
+def _one(label: str, chosen: str, title: str, description: str) -> QueryVariable:
+    """Return the choice of exactly one of the values that a label of budgets' limits has."""
+    query = f'label_values({names.BUDGET_LIMIT.name}{{job=~"$job"{chosen}}}, {label})'
+    return (
+        QueryVariable(label)
+        .label(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .query({"qryType": 1, "query": query, "refId": label})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
     )
 
 

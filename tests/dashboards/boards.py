@@ -22,6 +22,12 @@ CHOICES = {
     "team": ".*",
     "by": "model",
     "ago": "1w",
+    "per": "model",
+    "whom": "feature",
+    "budget": "all",
+    "window": "month",
+    "resource": ".*",
+    "instance": ".*",
 }
 """What the variables stand for in a query when nothing was chosen."""
 

@@ -17,11 +17,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from costmeter import names
 from costmeter.units import GIB, NANO
+from tests.dashboards.demo_budgets import Budgets
 from tests.dashboards.exposed import Meter, Past, Target
 from tests.dashboards.server import Prometheus, prometheus
 
@@ -106,10 +107,7 @@ class Company:
 
     def __init__(self, begin: int, end: int) -> None:
         self.meter, self.now, self._end = Meter(), begin, end
-        self._spent = 0
-        self._credited = 0
-        self._marks: dict[tuple[str, str], tuple[int, int]] = {}
-        self._history: dict[int, int] = {}
+        self._budgets = Budgets(self.meter, LEDGER)
         for flow in FLOWS:
             self._show(flow)
 
@@ -140,7 +138,7 @@ class Company:
             self._count(flow, calls - failed, failed)
         self._compute()
         self._itself()
-        self._periods()
+        self._budgets.show(self.now)
 
     def _hours_ago(self) -> float:
         return (self._end - self.now) / 3600
@@ -165,12 +163,14 @@ class Company:
 
     def _spend(self, labels: dict[str, str], nano: int) -> None:
         self.meter.add(names.SPEND, labels, nano)
-        self._spent += nano
+        self._budgets.spend(labels, nano)
 
     def _compute(self) -> None:
-        for resource, cores, gib, per_core, per_gib in (
-            ("api", 2.6, 5.5, "0.031", "0.0042"), ("worker", 5.2, 14.0, "0.031", "0.0042"),
-        ):  # fmt: skip
+        for resource, cores, gib, limits, per_core, per_gib in (
+            ("api", 2.6, 5.5, (4, 8), "0.031", "0.0042"),
+            ("worker", 5.2, 14.0, (16, 32), "0.031", "0.0042"),
+            ("indexer", 0.7, 1.6, None, "0.031", "0.0042"),
+        ):
             load = 0.15 + 0.85 * busy(self.now)
             used = int(gib * (0.7 + 0.3 * load) * GIB)
             of = {"resource": resource}
@@ -186,10 +186,17 @@ class Company:
             self._spend({**host, "model": "memory"}, used * gib_price // GIB // 60)
             hourly = int(cores * load * core_price) + used * gib_price // GIB
             self.meter.record("resource:cost_usd_per_hour:sum", of, hourly, NANO)
+            if limits:
+                self.meter.set(names.CPU_LIMIT, of, limits[0])
+                self.meter.set(names.MEMORY_LIMIT, of, limits[1] * GIB)
+                whole = limits[0] * core_price + limits[1] * gib_price
+                self.meter.record("resource:cost_idle_usd_per_hour:sum", of, whole - hourly, NANO)
 
     def _itself(self) -> None:
-        meter = self.meter
-        lag = random.Random(self.now).choice((0, 0, 0, 0, 0, 0, 0, 0, 1, 2))
+        meter, noise = self.meter, random.Random(self.now)
+        lag = noise.choice((0, 0, 0, 0, 0, 0, 0, 0, 1, 2))
+        if 7 < self._hours_ago() < 7.1:  # the sidecar's disk was full
+            lag = int((7.1 - self._hours_ago()) * 3600)
         meter.set(names.JOURNAL_LAG_SECONDS, {}, lag)
         meter.set(names.JOURNAL_LAG_BYTES, {}, lag * 60_000)
         meter.set(names.JOURNAL_WRITERS, {}, 4)
@@ -198,73 +205,39 @@ class Company:
         meter.set(names.LEDGER_INFO, {"ledger": LEDGER, "schema": "1"}, 1)
         meter.set(names.CATALOGUE_INFO, {"version": "0.2.3", "origin": "refreshed"}, 1)
         meter.set(names.CATALOGUE_TIMESTAMP, {}, self.now - self.now % 1800)
+        meter.add(names.CATALOGUE_REFRESHES, {"outcome": "success"}, self.now % 1800 == 0)
+        meter.add(names.CATALOGUE_REFRESHES, {"outcome": "error"}, self.now % 36_000 == 0)
         meter.set(names.CONFIG_RELOAD_SUCCESS, {}, 1)
-        meter.add(names.EVENTS_READ, {"source": "journal"}, 250)
+        meter.set(names.CONFIG_RELOAD_TIMESTAMP, {}, self._end - 5 * DAY)
+        meter.set(names.LEDGER_CREATED, {"ledger": LEDGER}, self._end - 31 * DAY)
+        for collector, ms in (("journal", 4), ("ledger", 9), ("prices", 2), ("resources", 1)):
+            of = {"collector": collector}
+            meter.record(names.COLLECTOR_DURATION.name, of, ms * noise.randrange(600, 1500), 10**6)
+            meter.set(names.COLLECTOR_SUCCESS, of, not (collector == "ledger" and lag > 5))
+        meter.add(names.SCRAPES, {}, 4)
+        meter.record(names.SCRAPE_DURATION.name, {}, noise.randrange(2_000, 3_500), 10**6)
+        meter.add(names.EVENTS_READ, {"source": "journal"}, int(300 * busy(self.now)))
+        meter.add(names.EVENTS_READ, {"source": "http"}, int(40 * busy(self.now)))
+        meter.add(names.EVENTS_READ, {"source": "resources"}, 6)
         meter.add(names.EVENTS_DROPPED, {}, 0)
-        for reason in ("malformed", "too_large"):
-            meter.add(names.EVENTS_REJECTED, {"reason": reason}, 0)
-        meter.add(names.LABEL_OVERFLOW, {"label": "feature"}, 0)
-        new = {"provider": "openai", "model": "gpt-6-preview"}
+        meter.add(names.EVENTS_REDATED, {}, 0)
+        meter.add(names.INSTRUMENTATION_ERRORS, {}, 0)
+        bad = int(5 < self._hours_ago() < 5.2)
+        for reason, more in (
+            ("malformed", bad),
+            ("invalid", 0),
+            ("too_large", 0),
+            ("rate_limited", 0),
+        ):
+            meter.add(names.EVENTS_REJECTED, {"reason": reason}, more)
+        meter.add(names.LABEL_OVERFLOW, {"label": "feature"}, int(3 < self._hours_ago() < 4))
+        new = {"provider": "openai", "model": "gpt-6-preview", "reason": "no_price"}
         if self._hours_ago() < 30:
             meter.add(names.UNPRICED_EVENTS, new, int(1 < self._hours_ago() < 2))
         if self._hours_ago() < 23:
             credit = NANO if self._hours_ago() == 22 else 0
             meter.add(names.CREDIT, CREDIT.labels(), credit)
-            self._credited += credit
-
-    def _periods(self) -> None:
-        """Show the built-in budget's periods, and what the rules would have recorded of them."""
-        moment = datetime.fromtimestamp(self.now, UTC)
-        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        monday, first = midnight - timedelta(days=moment.weekday()), midnight.replace(day=1)
-        year, week, _ = moment.isocalendar()
-        for window, key, start, end in (
-            ("day", f"{moment:%Y-%m-%d}", midnight, midnight + timedelta(days=1)),
-            ("week", f"{year}-W{week:02d}", monday, monday + timedelta(days=7)),
-            ("month", f"{moment:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1)),
-        ):
-            of = {"budget": names.ALL_SPEND, "window": window, "period": key}
-            if (window, key) not in self._marks:
-                for old in [old for old in self._marks if old[0] == window]:
-                    del self._marks[old]
-                    self._close({**of, "period": old[1]})
-                self._marks[window, key] = self._spent, self._credited
-            marks = self._marks[window, key]
-            spent, credited = self._spent - marks[0], self._credited - marks[1]
-            self.meter.set(names.BUDGET_SPEND, {**of, "ledger": LEDGER}, spent)
-            self.meter.set(names.BUDGET_CREDIT, {**of, "ledger": LEDGER}, credited)
-            self.meter.set(names.BUDGET_PERIOD_START, of, int(start.timestamp()))
-            self.meter.set(names.BUDGET_PERIOD_END, of, int(end.timestamp()))
-            self.meter.record("budget_period:cost_gross_spend:usd", of, spent, NANO)
-            self.meter.record("budget_period:cost_spend:usd", of, spent - credited, NANO)
-            self.meter.record("budget:cost_spend:usd", of, spent - credited, NANO)
-        self._hour()
-
-    def _close(self, period: dict[str, str]) -> None:
-        """Stop showing a period that is over."""
-        for family in (names.BUDGET_SPEND, names.BUDGET_CREDIT):
-            self.meter.forget(family.name, {**period, "ledger": LEDGER})
-        for family in (names.BUDGET_PERIOD_START, names.BUDGET_PERIOD_END):
-            self.meter.forget(family.name, period)
-        for rule in ("budget:cost_spend:usd", "budget_period:cost_spend:usd",
-                     "budget_period:cost_gross_spend:usd"):  # fmt: skip
-            self.meter.forget(rule, period)
-
-    def _hour(self) -> None:
-        """Record what the last hour cost, and what is usual, as ``prometheus/rules`` would."""
-        self._history[self.now] = self._spent
-        hours = [self._hour_before(self.now - weeks * 7 * DAY) for weeks in range(5)]
-        now, *weeks = hours
-        known = [week for week in weeks if week is not None]
-        usual = sum(known) // 4 if len(known) == 4 else max(known[:2]) if len(known) > 1 else None
-        for rule, value in (("delta1h", now), ("delta1h_usual", usual)):
-            if value is not None:
-                name = f"budget:cost_spend_usd:{rule}"
-                self.meter.record(name, {"budget": names.ALL_SPEND}, value, NANO)
-
-    def _hour_before(self, at: int) -> int | None:
-        end, start = self._history.get(at), self._history.get(at - 3600)
-        return None if end is None or start is None else end - start
+            self._budgets.credit(CREDIT.labels(), credit)
 
 
 def past(company: Company, end: int, database: Path) -> None:

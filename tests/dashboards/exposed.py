@@ -58,6 +58,10 @@ class Meter:
         self._scales[name], self._kinds[name] = scale, "gauge"
         self.values[_series(name, labels)] = value
 
+    def shows(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Tell whether a series is shown."""
+        return _series(name, labels) in self.values
+
     def forget(self, name: str, labels: Mapping[str, str]) -> None:
         """Stop showing a series."""
         del self.values[_series(name, labels)]

@@ -167,7 +167,7 @@ def test_colours_are_those_of_the_palette(panel: dict[str, Any]) -> None:
         ]
     steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
 
-    assert set(filter(None, fixed)) <= palette | {"#D55E00"}
+    assert set(filter(None, fixed)) <= palette | alarm
     assert {step["color"] for step in steps} <= {"text"} | alarm
 
 

@@ -23,6 +23,8 @@ HISTOGRAMS = {
 EXPOSED = {name: family.labels for name, family in names.FAMILIES.items()} | HISTOGRAMS
 PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE", "up"}
 """What Prometheus itself records."""
+SCRAPED = {"job", "instance"}
+"""Labels that Prometheus gives whatever it scrapes."""
 KEPT = {family.name for family in names.LEDGER_FAMILIES} | set(HISTOGRAMS)
 each_target = pytest.mark.parametrize("target", TARGETS, ids=str)
 
@@ -77,7 +79,7 @@ def test_a_query_narrows_by_labels_that_the_metric_has(target: Target) -> None:
         if selector.name in EXPOSED:
             used = {matcher.name for matcher in selector.matchers.matchers}
             has = set(EXPOSED[selector.name])
-            assert used <= has | {"job"}
+            assert used <= has | SCRAPED
             assert "job" in used
             heeded = not used & set(CHOSEN) or used >= has & set(CHOSEN)
             assert heeded, "some choices are heeded and others are not"
@@ -108,11 +110,16 @@ def test_the_lists_of_values_come_from_what_exists(board: dict) -> None:
     for variable in board["templating"]["list"]:
         if variable["type"] != "query":
             continue
+        query = variable["query"]["query"]
+        if value := re.fullmatch(r"query_result\((.*)\)", query):
+            asked = selectors(promql_parser.parse(value[1]))
+            assert {selector.name for selector in asked} <= set(names.RULES)
+            continue
         form = r"label_values\((?P<metric>\w+)(\{.*\})?, (?P<label>\w+)\)"
-        found = re.fullmatch(form, variable["query"]["query"])
+        found = re.fullmatch(form, query)
         assert found
         assert found["metric"] in names.FAMILIES
-        assert found["label"] in (*names.FAMILIES[found["metric"]].labels, "job")
+        assert found["label"] in {*names.FAMILIES[found["metric"]].labels, *SCRAPED}
 
 
 def test_alerts_are_found_by_how_their_names_begin() -> None:

@@ -28,7 +28,7 @@ def section() -> Section:
         "What it was used for",
         [
             Line(10, [(24, _table())]),
-            Line(8, [(6, _calls()), (6, _tokens()), (6, _unit_costs()), (6, _requests())]),
+            Line(8, [(6, calls()), (6, tokens()), (6, _unit_costs()), (6, _requests())]),
         ],
     )
 
@@ -55,7 +55,8 @@ def _table() -> Any:
     )
 
 
-def _calls() -> Any:
+def calls() -> Any:
+    """Return calls over time, by how they ended."""
     return panels.bars(
         "Calls over time",
         "Calls of providers' APIs in the time that each bar spans. What failed calls cost is in the"
@@ -69,7 +70,8 @@ def _calls() -> Any:
     )
 
 
-def _tokens() -> Any:
+def tokens() -> Any:
+    """Return tokens over time by type."""
     return panels.bars(
         "Tokens over time by type",
         "Tokens in the time that each bar spans. Types do not overlap: input is without what was"

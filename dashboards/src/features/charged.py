@@ -1,0 +1,110 @@
+"""Who is charged how much for the chosen time, to the cent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dashboards.src import panels, queries, units
+from dashboards.src.page import Line, Section
+from dashboards.src.panels import Column, Levels
+from dashboards.src.queries import CALLS, FAILED, PAID, TOKENS, by, gained, total
+
+WHOM: Final = "$whom"
+"""The label whose values are charged."""
+BOTH: Final = ("team", "feature")
+"""The labels of a line of the bill."""
+
+
+def section() -> Section:
+    """Return the section."""
+    return Section(
+        "The bill of the chosen time",
+        [
+            Line(3, [(4, figure) for figure in _figures()]),
+            Line(11, [(16, _bill()), (8, _amounts())]),
+        ],
+    )
+
+
+def _figures() -> tuple[Any, ...]:
+    spend, calls, paid = queries.spend(), gained(CALLS), gained(PAID)
+    compared = f"sum({spend}) / (sum({queries.spend(ago='$ago')}) > 0) - 1"
+    return (
+        panels.figure(
+            "Spend",
+            "Money spent in the chosen time, less what came back: what the bill adds up to.",
+            total(spend),
+            units.USD,
+        ),
+        panels.figure(
+            "Compared",
+            "Spend of the chosen time against the same hours before, as 'Compare with' has it.",
+            queries.where_metered(compared, "$ago"),
+            units.CHANGE,
+            levels=Levels(look=0.25),
+            nothing="Nothing before",
+        ),
+        panels.figure(
+            f"Charged to no {WHOM}",
+            "Share of the spend of the chosen time that carries no such label: nobody is charged"
+            " for it. Set it with attribute() or @track.",
+            f"({total(_without(spend))}) / scalar(sum({spend}) > 0)",
+            units.SHARE,
+            levels=Levels(look=0.1),
+            nothing="Nothing spent",
+        ),
+        panels.figure(
+            f"Number charged by {WHOM}",
+            "To how many the spend of the chosen time is charged.",
+            f"count(sum by ({WHOM}) ({spend}) > 0) or vector(0)",
+            units.WHOLE,
+        ),
+        panels.figure(
+            "Calls",
+            "Calls of providers' APIs in the chosen time, failed ones included.",
+            total(calls),
+            units.COUNT,
+        ),
+        panels.figure(
+            "Cost of a call",
+            "Spend of the chosen time by call; compute, storage and network are left out.",
+            f"sum({paid}) / (sum({calls}) > 0)",
+            units.USD_SMALL,
+            nothing="No calls",
+        ),
+    )
+
+
+def _bill() -> Any:
+    spend, calls, paid = queries.spend(), gained(CALLS), gained(PAID)
+    return panels.rows(
+        "Bill by team and feature",
+        "All that was spent in the chosen time; the column Cost adds up to the figure 'Spend', here"
+        " and on the Overview. Before is what the same hours cost, as 'Compare with' has it. Cost of"
+        " a call leaves compute, storage and network out.",
+        [
+            Column("Cost", by(BOTH, spend), units.USD),
+            Column("Share", by(BOTH, f"{spend} / scalar(sum({spend}) > 0)"), units.SHARE, bar=True),
+            Column("Before", by(BOTH, queries.spend(ago="$ago")), units.USD),
+            Column("Calls", by(BOTH, calls), units.COUNT),
+            Column("Cost of a call", queries.ratio(BOTH, paid, calls), units.USD_SMALL),
+            Column("Failed", queries.ratio(BOTH, gained(FAILED), calls), units.SHARE),
+            Column("Tokens", by(BOTH, gained(TOKENS)), units.COUNT),
+        ],
+        named={"team": "Team", "feature": "Feature"},
+    )
+
+
+def _amounts() -> Any:
+    return panels.amounts(
+        f"Spend by {WHOM}",
+        f"Money spent in the chosen time, less what came back: the {queries.TOP} largest.",
+        queries.largest(WHOM, queries.spend()),
+        WHOM,
+        units.USD,
+    )
+
+
+def _without(vector: str) -> str:
+    """Return what of a vector lacks the label: a vector without labels matches nothing else."""
+    return f"sum by ({WHOM}) ({vector}) and on ({WHOM}) vector(0)"
