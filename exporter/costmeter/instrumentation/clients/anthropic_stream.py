@@ -17,9 +17,10 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import anthropic_usage
 from costmeter.instrumentation.clients.anthropic_frames import Frames
 from costmeter.instrumentation.clients.fields import fields_of
+from costmeter.instrumentation.clients.lines import telling
 from costmeter.instrumentation.clients.reading import Reading
 
-_MATTER: Final = (b"message_start", b"message_delta", b"message_stop", b'"error"')
+_MATTER: Final = (b"message_", b'"error"')
 """What nearly no event holds: the others are pieces of text, and not parsed."""
 
 
@@ -55,8 +56,6 @@ class _Events:
 
     def _see(self, data: bytes) -> None:
         """Take in the data of an event."""
-        if not any(word in data for word in _MATTER):
-            return
         try:
             event = _decode(data)
         except msgspec.MsgspecError:
@@ -106,7 +105,7 @@ class StreamWatcher(_Events):
         return b""
 
     def _read(self, lines: bytes) -> None:
-        for line in lines.splitlines():
+        for line in telling(lines, _MATTER):
             if line.startswith(b"data:"):
                 self._see(line[5:])
 
@@ -138,4 +137,6 @@ class FrameWatcher(_Events):
             if error := frame.headers.get(":exception-type") or frame.headers.get(":error-code"):
                 self._fail({"type": error})
             elif frame.headers.get(":event-type") == "chunk":
-                self._see(base64.b64decode(_decode_chunk(frame.payload).bytes))
+                data = base64.b64decode(_decode_chunk(frame.payload).bytes)
+                if any(word in data for word in _MATTER):
+                    self._see(data)

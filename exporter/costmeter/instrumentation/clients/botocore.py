@@ -18,7 +18,7 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.bedrock_answer import Tap, tapped_body, tapped_stream
 from costmeter.instrumentation.clients.bedrock_outcome import failure_status
 from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
-from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.on_import import OnImport
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ class Seam:
         def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
             if operation_name not in _OPERATIONS:
                 return original(client, operation_name, api_params)
-            call = boundary.attempt(self._start, client, operation_name, api_params, default=None)
+            call = begin(self._start, client, operation_name, api_params)
             if call is None:
                 return original(client, operation_name, api_params)
             try:
                 response = original(client, operation_name, api_params)
             except BaseException as error:
-                call.end(boundary.attempt(failure_status, error, default="error"))
+                call.fail(error, failure_status)
                 raise
             if not boundary.attempt(self._follow, call, response, default=False):
                 call.end("ok")

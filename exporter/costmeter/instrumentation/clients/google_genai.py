@@ -14,7 +14,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.google_genai_stream import (
     opening,
     opening_async,
@@ -125,7 +125,7 @@ class GoogleGenAI:
         """Return the call that a client is about to make; None where it is not metered."""
         if not method.on:
             return None
-        return boundary.attempt(self._start, client, path, request, default=None)
+        return begin(self._start, client, path, request)
 
     def _start(self, client: Any, path: str, request: Any) -> Call | None:
         target, _, verb = path.partition("?")[0].rpartition(":")
@@ -173,7 +173,7 @@ def _embeds(request: Any) -> bool:
 
 def _failed(call: Call | None, error: BaseException) -> None:
     if call is not None:
-        call.end(boundary.attempt(status, error, default="error"))
+        call.fail(error, status)
 
 
 def _answered(call: Call | None, response: Any) -> None:

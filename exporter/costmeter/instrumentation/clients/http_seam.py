@@ -14,13 +14,13 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients.outcome import status_of, status_of_code
+from costmeter.instrumentation.clients.call import Call, begin
+from costmeter.instrumentation.clients.outcome import status_of_code
 from costmeter.instrumentation.clients.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-    from costmeter.instrumentation.clients.call import Call
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 _FIRST_REFUSAL: Final = 300
@@ -95,13 +95,13 @@ class Seam:
     def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def method(client: Any, *args: Any, **named: Any) -> Any:
-            call = boundary.attempt(self._begin, client, args, named, default=None)
+            call = self._begin(client, args, named)
             if call is None:
                 return original(client, *args, **named)
             try:
                 response = original(client, *args, **named)
             except BaseException as error:
-                _fail(call, error)
+                call.fail(error)
                 raise
             self._answered(call, response)
             return response
@@ -111,13 +111,13 @@ class Seam:
     def _async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def method(client: Any, *args: Any, **named: Any) -> Any:
-            call = boundary.attempt(self._begin, client, args, named, default=None)
+            call = self._begin(client, args, named)
             if call is None:
                 return await original(client, *args, **named)
             try:
                 response = await original(client, *args, **named)
             except BaseException as error:
-                _fail(call, error)
+                call.fail(error)
                 raise
             self._answered(call, response)
             return response
@@ -128,13 +128,17 @@ class Seam:
         @functools.wraps(original)
         @contextmanager
         def method(client: Any, *args: Any, **named: Any) -> Iterator[Any]:
-            call = boundary.attempt(self._begin, client, args, named, default=None)
+            call = self._begin(client, args, named)
+            if call is None:
+                with original(client, *args, **named) as response:
+                    yield response
+                return
             try:
                 with original(client, *args, **named) as response:
                     self._answered(call, response)
                     yield response
             except BaseException as error:
-                _fail(call, error)
+                call.fail(error)
                 raise
 
         return method
@@ -143,13 +147,17 @@ class Seam:
         @functools.wraps(original)
         @asynccontextmanager
         async def method(client: Any, *args: Any, **named: Any) -> AsyncIterator[Any]:
-            call = boundary.attempt(self._begin, client, args, named, default=None)
+            call = self._begin(client, args, named)
+            if call is None:
+                async with original(client, *args, **named) as response:
+                    yield response
+                return
             try:
                 async with original(client, *args, **named) as response:
                     self._answered(call, response)
                     yield response
             except BaseException as error:
-                _fail(call, error)
+                call.fail(error)
                 raise
 
         return method
@@ -157,11 +165,12 @@ class Seam:
     def _begin(self, client: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         if not self._on:
             return None
-        return self._dialect.start(client, dict(zip(self._names, args, strict=False)) | named)
+        given = dict(zip(self._names, args, strict=False)) | named if args else named
+        return begin(self._dialect.start, client, given)
 
-    def _answered(self, call: Call | None, response: Any) -> None:
+    def _answered(self, call: Call, response: Any) -> None:
         """End the call, or let it end with the body that is still to be read."""
-        if call is not None and not boundary.attempt(self._follow, call, response, default=False):
+        if not boundary.attempt(self._follow, call, response, default=False):
             call.end("ok")
 
     def _follow(self, call: Call, response: Any) -> bool:
@@ -170,13 +179,7 @@ class Seam:
         if response.status_code >= _FIRST_REFUSAL:
             call.end(status_of_code(response.status_code))
         elif response.is_closed:
-            call.end("ok", functools.partial(self._dialect.read, response.content))
+            call.end("ok", self._dialect.read, response.content)
         else:
-            Tap(response, self._dialect.watcher(), call)
+            Tap(response, self._dialect.watcher(), call, later=True)
         return True
-
-
-def _fail(call: Call | None, error: BaseException) -> None:
-    """End the call with what the SDK raised; where it has ended already, that counts."""
-    if call is not None:
-        call.end(boundary.attempt(status_of, error, default="error"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import ollama_usage
-from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.method import Method
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.context import Inside, attribution
@@ -60,11 +60,11 @@ class Ollama:
         def request(client: Any, cls: Any, *args: Any, **named: Any) -> Any:
             if not _metered(method, args):
                 return method.original(client, cls, *args, **named)
-            start = functools.partial(self._start, client, args, named)
             if named.get("stream"):
                 stream = method.original(client, cls, *args, **named)
+                start = functools.partial(begin, self._start, client, args, named)
                 return _watched(start, Inside(attribution.get()), stream)
-            call = boundary.attempt(start, default=None)
+            call = begin(self._start, client, args, named)
             try:
                 answer = method.original(client, cls, *args, **named)
             except BaseException as error:
@@ -82,11 +82,11 @@ class Ollama:
         async def request(client: Any, cls: Any, *args: Any, **named: Any) -> Any:
             if not _metered(method, args):
                 return await method.original(client, cls, *args, **named)
-            start = functools.partial(self._start, client, args, named)
             if named.get("stream"):
                 stream = await method.original(client, cls, *args, **named)
+                start = functools.partial(begin, self._start, client, args, named)
                 return _watched_async(start, Inside(attribution.get()), stream)
-            call = boundary.attempt(start, default=None)
+            call = begin(self._start, client, args, named)
             try:
                 answer = await method.original(client, cls, *args, **named)
             except BaseException as error:
@@ -104,7 +104,7 @@ class Ollama:
         in_cloud = url.host == CLOUD or model.endswith((":cloud", "-cloud"))
         return Call(
             operation=OPERATIONS[args[1]],
-            provider=self._settings.providers.at(str(url), CLOUD if in_cloud else LOCAL),
+            provider=self._settings.providers.of(url, CLOUD if in_cloud else LOCAL),
             model=model,
         )
 
@@ -130,18 +130,18 @@ def _metered(method: Method, args: tuple[Any, ...]) -> bool:
 
 def _failed(call: Call | None, error: BaseException) -> None:
     if call is not None:
-        call.end(boundary.attempt(status_of, error, default="error"))
+        call.fail(error)
 
 
 def _answered(call: Call | None, answer: Any) -> None:
     if call is not None:
-        call.end("ok", functools.partial(ollama_usage.read, answer))
+        call.end("ok", ollama_usage.read, answer)
 
 
-def _watched(start: Callable[[], Call], inside: Inside, stream: Any) -> Iterator[Any]:
+def _watched(start: Callable[[], Call | None], inside: Inside, stream: Any) -> Iterator[Any]:
     """Yield the parts of a stream, which asks for nothing until it is read."""
     with inside:
-        watch = _Watch(boundary.attempt(start, default=None))
+        watch = _Watch(start())
     try:
         for part in stream:
             watch.see(part)
@@ -153,11 +153,11 @@ def _watched(start: Callable[[], Call], inside: Inside, stream: Any) -> Iterator
 
 
 async def _watched_async(
-    start: Callable[[], Call], inside: Inside, stream: Any
+    start: Callable[[], Call | None], inside: Inside, stream: Any
 ) -> AsyncIterator[Any]:
     """Do the same for asyncio, and close the stream as soon as this one is closed."""
     with inside:
-        watch = _Watch(boundary.attempt(start, default=None))
+        watch = _Watch(start())
     try:
         async for part in stream:
             watch.see(part)
@@ -197,7 +197,10 @@ class _Watch:
             told = boundary.attempt(_status, error, default="error")
             status = "incomplete" if self._first and told in _BROKEN_OFF else told
         seen = self._last or self._first
-        self._call.end(status, functools.partial(ollama_usage.read, seen) if seen else None)
+        if seen:
+            self._call.end(status, ollama_usage.read, seen)
+        else:
+            self._call.end(status)
 
 
 def _status(error: BaseException) -> str:

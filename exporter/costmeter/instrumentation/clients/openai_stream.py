@@ -8,6 +8,7 @@ import msgspec
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import openai_usage
+from costmeter.instrumentation.clients.lines import telling
 from costmeter.instrumentation.clients.reading import Reading
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _LAST_EVENTS: Final = frozenset(
     {b'"response.completed"', b'"response.incomplete"', b'"response.failed"'}
 )
+_TELLING: Final = (b'"usage":{', b'"usage": {', b'"error"', b"[DONE]")
+"""What nearly no line holds: the others are pieces of text, and not parsed."""
 _ABSENT: Final = frozenset({b"", b"null"})
 
 
@@ -59,6 +62,8 @@ class StreamWatcher:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk in and return what of it the caller is to see."""
+        if self._passes(chunk):
+            return chunk
         end = chunk.rfind(b"\n") + 1
         if not end:
             self._line.append(chunk)
@@ -93,8 +98,23 @@ class StreamWatcher:
             return {}
         return first.get("response", first) if isinstance(first, dict) else {}
 
+    def _passes(self, chunk: bytes) -> bool:
+        """Return whether a chunk of whole lines tells nothing, as nearly all do."""
+        return (
+            chunk.endswith(b"\n")
+            and bool(self._first)
+            and not (self._line or self._hid or b"[]" in chunk)
+            and not any(map(chunk.__contains__, _TELLING))
+        )
+
     def _see(self, lines: bytes) -> bytes:
         """Take whole lines in and return those that the caller is to see."""
+        if not self._first:
+            self._first = lines.partition(b"data:")[2].partition(b"\n")[0].strip()
+        if not self._hiding:
+            for line in telling(lines, _TELLING):
+                self._shown(line)
+            return lines
         return b"".join([line for line in lines.splitlines(keepends=True) if self._shown(line)])
 
     def _shown(self, line: bytes) -> bool:
@@ -107,10 +127,7 @@ class StreamWatcher:
         if data.startswith(b"[DONE]"):
             self.complete = True
             return True
-        if not self._first:
-            self._first = data
-        # Nearly every line is a piece of text: do not parse what cannot matter.
-        if b'"usage"' not in data and b'"error"' not in data:
+        if not any(map(data.__contains__, _TELLING)):
             return True
         self._hid = self._usage_only(data) and self._hiding
         return not self._hid

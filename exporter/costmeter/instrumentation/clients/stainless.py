@@ -207,7 +207,8 @@ class _Attempt(msgspec.Struct):
         if response.is_closed and not self._streams:
             self._call.end("ok", self._reader.read_json, response.content)
         else:
-            Tap(response, self._watcher(response.headers.get("content-type", "")), self._call)
+            watcher = self._watcher(response.headers.get("content-type", ""))
+            Tap(response, watcher, self._call, later=not self._asks)
             _open_again(result, response)
         return True
 

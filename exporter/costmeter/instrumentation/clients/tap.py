@@ -19,33 +19,42 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients.call import Call
     from costmeter.instrumentation.clients.reading import Watcher
 
+_AT_ONCE: Final = 64
+"""How many chunks a watcher is fed together that may read them after the caller."""
 _TAPPED: Final = ("iter_bytes", "aiter_bytes", "close", "aclose")
 
 
 class Tap:
     """Feeds a watcher with a response's decoded bytes, and ends the call when they end."""
 
-    def __init__(self, response: Any, watcher: Watcher, call: Call) -> None:
-        """Put the tap on a response, sync or async, that was not read yet."""
+    def __init__(self, response: Any, watcher: Watcher, call: Call, *, later: bool = False) -> None:
+        """Put the tap on a response, sync or async, that was not read yet.
+
+        Args:
+            response: the response.
+            watcher: what reads along.
+            call: the call to end.
+            later: whether the watcher, which lets all pass, may read some chunks together, after
+                the caller has seen them: that costs a stream much less.
+        """
         self._response = response
         self._watcher = watcher
         self._call = call
-        self._reading = False  # a close that comes while we read is the transport's own
+        self._chunks: Any = None
+        self._unread: list[bytes] = []
+        self._see = self._keep if later else watcher.feed
         for name in _TAPPED:
             setattr(response, name, getattr(self, name))
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Stand in for ``Response.iter_bytes``."""
-        chunks = type(self._response).iter_bytes(self._response, chunk_size)
+        self._chunks = type(self._response).iter_bytes(self._response, chunk_size)
+        see = self._see
         try:
-            while True:
-                self._reading = True
-                chunk = next(chunks, None)
-                self._reading = False
-                if chunk is None:
-                    break
-                if seen := self._watcher.feed(chunk):
+            for chunk in self._chunks:
+                if seen := see(chunk):
                     yield seen
+            self._read()
             if rest := self._watcher.flush():
                 yield rest
         except BaseException as error:
@@ -55,16 +64,13 @@ class Tap:
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Stand in for ``Response.aiter_bytes``."""
-        chunks = type(self._response).aiter_bytes(self._response, chunk_size)
+        self._chunks = type(self._response).aiter_bytes(self._response, chunk_size)
+        see = self._see
         try:
-            while True:
-                self._reading = True
-                chunk = await anext(chunks, None)
-                self._reading = False
-                if chunk is None:
-                    break
-                if seen := self._watcher.feed(chunk):
+            async for chunk in self._chunks:
+                if seen := see(chunk):
                     yield seen
+            self._read()
             if rest := self._watcher.flush():
                 yield rest
         except BaseException as error:
@@ -91,13 +97,29 @@ class Tap:
         self._end("cancelled")
 
     def _closed(self) -> None:
-        if not self._reading:
+        # A close that comes while the transport reads is its own.
+        running = ("gi_running", "ag_running")
+        if not any(getattr(self._chunks, name, False) for name in running):
             self._end("cancelled")
+
+    def _keep(self, chunk: bytes) -> bytes:
+        """Let a chunk pass, to be read with others."""
+        self._unread.append(chunk)
+        if len(self._unread) >= _AT_ONCE:
+            self._read()
+        return chunk
+
+    def _read(self) -> None:
+        """Feed the watcher with what has passed."""
+        if self._unread:
+            self._watcher.feed(b"".join(self._unread))
+            self._unread.clear()
 
     def _end(self, status: str) -> None:
         """End the call, as ``ok`` where the body told that it was complete."""
         for name in _TAPPED:
             self._response.__dict__.pop(name, None)
+        self._read()
         self._call.end("ok" if self._watcher.complete else status, self._watcher.reading)
 
 
