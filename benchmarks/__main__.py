@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("imports", "recording", "openai_overhead", "ingest", "scrape", "queries", "resources",
+NAMES = ("imports", "recording", "metering", "peers", "ingest", "scrape", "queries", "resources",
          "forecast", "gate")  # fmt: skip
 
 for name in sys.argv[1:] or NAMES:

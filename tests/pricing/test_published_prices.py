@@ -54,6 +54,12 @@ CASES = [
         {"input": 30_000, "cache_read": 75_000, "output": 30_000},
     ),
     Case(
+        "12 seconds of audio in a chat", MISTRAL, "mistral_ai", "voxtral-small-24b-2507", TODAY,
+        {"input": "0.10", "output": "0.40", "audio": "0.24 an hour"},
+        {"input_tokens": 25, "output_tokens": 6, "input_audio_seconds": 12},
+        {"input": 2500, "output": 2400, "audio": 800_000},
+    ),
+    Case(
         "90 seconds of audio", OPENAI, "openai", "whisper-1", TODAY,
         {"audio": "0.006 a minute"}, {"input_audio_seconds": 90}, {"audio": 9_000_000},
     ),

@@ -136,13 +136,13 @@ def test_batches_that_the_sdk_embeds_in_threads_are_attributed_to_the_caller(
     assert [event.attributes for event in events] == [{"feature": "index"}] * 3
 
 
-def test_reranking_is_counted_without_tokens(
+def test_reranking_is_counted_by_its_search_units(
     client: cohere.ClientV2, client_v1: cohere.Client, recorded: Recorded
 ) -> None:
     client.rerank(**RERANK)
     client_v1.rerank(**RERANK)
     assert [(event.operation, event.model, event.usage) for event in recorded()] == [
-        ("rerank", "rerank-v3.5", {})
+        ("rerank", "rerank-v3.5", {"search_units": 1})
     ] * 2
 
 

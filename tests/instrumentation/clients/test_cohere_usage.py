@@ -20,7 +20,7 @@ USED = {"input_tokens": 1200, "cache_read_tokens": 1024, "output_tokens": 50}
         ("v2_embed", {"input_tokens": 12}),
         ("v1_embed", {"input_tokens": 2}),
         ("v2_embed_image", {"input_tokens": 504, "input_image_tokens": 500}),
-        ("rerank", {}),
+        ("rerank", {"search_units": 1}),
     ],
 )
 def test_a_body_tells_what_is_billed(name: str, usage: dict[str, int]) -> None:
@@ -40,7 +40,7 @@ def test_without_billed_units_all_tokens_count() -> None:
 
 def test_tokens_that_are_not_billed_are_not_counted_for_what_is_billed_otherwise() -> None:
     meta = b'{"billed_units": {"search_units": 1}, "tokens": {"input_tokens": 70}}'
-    assert read(b'{"meta": %b}' % meta).usage == {}
+    assert read(b'{"meta": %b}' % meta).usage == {"search_units": 1}
 
 
 def test_cached_tokens_are_never_more_than_what_is_billed() -> None:
@@ -48,11 +48,11 @@ def test_cached_tokens_are_never_more_than_what_is_billed() -> None:
     assert read(b'{"usage": %b}' % usage).usage == {"input_tokens": 10, "cache_read_tokens": 10}
 
 
-def test_searches_beside_tokens_are_said_to_be_missing_from_the_usage() -> None:
-    units = b'{"input_tokens": 5, "output_tokens": 2, "search_units": 1}'
+def test_what_usage_has_no_word_for_is_said_to_be_missing_from_it() -> None:
+    units = b'{"input_tokens": 5, "search_units": 3, "pages": 1}'
     reading = read(b'{"meta": {"billed_units": %b}}' % units)
-    assert reading.usage == {"input_tokens": 5, "output_tokens": 2}
-    assert reading.odd == ("search_units, which are billed beside the tokens and are not metered",)
+    assert reading.usage == {"input_tokens": 5, "search_units": 3}
+    assert reading.odd == ("pages, which are billed beside the tokens and are not metered",)
 
 
 @pytest.mark.parametrize(

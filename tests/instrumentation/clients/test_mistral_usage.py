@@ -28,12 +28,10 @@ def test_a_body_tells_usage_model_and_tier(name: str, reading: Reading) -> None:
     assert read((BODIES / f"{name}.json").read_bytes()) == reading
 
 
-def test_seconds_of_audio_are_said_to_be_missing_from_the_usage() -> None:
+def test_audio_counts_by_its_seconds_beside_the_tokens() -> None:
     reading = read((BODIES / "chat_completion_audio.json").read_bytes())
-    assert reading.usage == {"input_tokens": 25, "output_tokens": 6}
-    assert reading.odd == (
-        "prompt_audio_seconds, which are billed beside the tokens and are not metered",
-    )
+    assert reading.usage == {"input_tokens": 25, "output_tokens": 6, "input_audio_seconds": 12}
+    assert not reading.odd
 
 
 def test_reasoning_is_part_of_the_output() -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _STATUS: Final = {"ERROR": "server_error", "TIMEOUT": "timeout", "USER_CANCEL": "cancelled"}
 """Outcomes by ``finish_reason``; with any other, an answer was delivered and is paid for."""
 
-_NO_TOKENS: Final = ("search_units", "classifications", "images", "pages")
-"""Billed units that are no tokens, and have no key in :data:`costmeter.usage.USAGE_KEYS`."""
+_UNKNOWN: Final = ("classifications", "images", "pages")
+"""Billed units that have no key in :data:`costmeter.usage.USAGE_KEYS`."""
 
 
 class _Body(msgspec.Struct):
@@ -115,12 +115,13 @@ def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None
         "cache_read_tokens": min(cached, whole),
         "input_image_tokens": image,
         "output_tokens": count("output_tokens"),
+        "search_units": count("search_units"),
     }
     usage = {key: number for key, number in usage.items() if number}
     if usage:
         odd.extend(
             f"{name}, which are billed beside the tokens and are not metered"
-            for name in _NO_TOKENS
+            for name in _UNKNOWN
             if units.get(name) and not (name == "images" and image)
         )
     return usage

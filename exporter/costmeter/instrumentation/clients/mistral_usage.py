@@ -99,6 +99,7 @@ def _usage(used: Any, odd: list[str]) -> dict[str, int]:
         parts = fields_of(used.get(details)) or {}
         if part := count_of(part_name, parts.get(part_name), odd):
             usage[part_key] = min(part, whole)
-    if used.get("prompt_audio_seconds"):
-        odd.append("prompt_audio_seconds, which are billed beside the tokens and are not metered")
+    name = "prompt_audio_seconds"  # billed beside the tokens
+    if seconds := count_of(name, used.get(name), odd):
+        usage["input_audio_seconds"] = seconds
     return usage
