@@ -87,10 +87,10 @@ class Scope:
 
 
 def filled(node: Any, scope: Scope) -> Any:
-    """Return a part of the configuration with placeholders filled in and empty lines left out."""
+    """Return a part of the configuration with placeholders filled in and what is empty left out."""
     if isinstance(node, dict):
         pairs = ((key, filled(value, scope)) for key, value in node.items())
-        return {key: value for key, value in pairs if value != ""}
+        return {key: value for key, value in pairs if value not in ("", {})}
     if isinstance(node, list):
         return [filled(item, scope) for item in node]
     if not isinstance(node, str) or not PLACEHOLDER.search(node):

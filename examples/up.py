@@ -87,6 +87,7 @@ def variables(ports: dict[str, str]) -> dict[str, str]:
     return {
         # What somebody has set goes before these.
         "COSTMETER_WEBHOOK_URL": f"http://127.0.0.1:{ports['RECEIVER_PORT']}/",
+        "COSTMETER_ALERTS_URL": f"http://127.0.0.1:{ports['COSTMETER_PORT']}/v1/alerts",
         "COSTMETER_GRAFANA_URL": f"http://127.0.0.1:{ports['GRAFANA_PORT']}",
         "GF_PATHS_HOME": "/usr/share/grafana",
         "GF_AUTH_ANONYMOUS_ENABLED": "true",

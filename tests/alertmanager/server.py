@@ -28,6 +28,8 @@ class Alertmanager:
             files[config]
             .replace("group_wait: 30s", "group_wait: 1s")
             .replace("group_interval: 5m", "group_interval: 2s")
+            .replace("group_wait: 5s", "group_wait: 1s")
+            .replace("group_interval: 1m", "group_interval: 2s")
         )
         write(files, directory)
 

@@ -19,7 +19,14 @@ SLACK = {"COSTMETER_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/
 WEBHOOK = {"COSTMETER_WEBHOOK_URL": "http://hook/"}
 OWNERS = {"COSTMETER_OWNERS": "{search-leads: {email: s@example.com, slack: https://slack/s}}"}
 CRITICAL = {"COSTMETER_CRITICAL_WEBHOOK_URL": "http://pager/"}
-PARTS = {"email": EMAIL, "slack": SLACK, "webhook": WEBHOOK, "critical": CRITICAL}
+COSTMETER = {"COSTMETER_ALERTS_URL": "http://sidecar/v1/alerts", "COSTMETER_ALERTS_TOKEN": "s3cret"}
+PARTS = {
+    "email": EMAIL,
+    "slack": SLACK,
+    "webhook": WEBHOOK,
+    "critical": CRITICAL,
+    "costmeter": COSTMETER,
+}
 COMBINATIONS = [
     dict(chosen)
     for size in range(len(PARTS) + 1)
@@ -64,7 +71,10 @@ def test_what_is_not_configured_is_left_out(tmp_path: Path) -> None:
         "name": "default",
         "webhook_configs": [{"url": "http://hook/", "send_resolved": True}],
     }
-    assert set(receivers(config)) == {"default", "default-once", "critical", "critical-once"}
+    assert set(receivers(config)) == {
+        *("default", "default-once", "critical", "critical-once", "costmeter")
+    }
+    assert receivers(config)["costmeter"] == {"name": "costmeter"}
     assert not any("owner" in str(route) for route in config["route"]["routes"])
 
 
@@ -125,6 +135,19 @@ def test_a_secret_that_is_no_longer_set_is_removed(tmp_path: Path) -> None:
 def test_slack_is_given_no_channel_since_its_webhook_has_one(tmp_path: Path) -> None:
     slack = receivers(rendered(SLACK, tmp_path))["default"]["slack_configs"][0]
     assert "channel" not in slack
+
+
+def test_costmeter_itself_is_told_first_of_everything_with_its_token(tmp_path: Path) -> None:
+    url = {"COSTMETER_ALERTS_URL": "http://sidecar:9464/v1/alerts"}
+    (hook,) = receivers(rendered(url, tmp_path))["costmeter"]["webhook_configs"]
+    assert hook == {"url": "http://sidecar:9464/v1/alerts", "max_alerts": 500}
+    config = rendered(url | {"COSTMETER_ALERTS_TOKEN": "s3cret"}, tmp_path)
+    first = config["route"]["routes"][0]
+    assert (first["receiver"], first["continue"], "matchers" in first) == ("costmeter", True, False)
+    (hook,) = receivers(config)["costmeter"]["webhook_configs"]
+    token = Path(hook["http_config"]["authorization"]["credentials_file"])
+    assert token.read_text() == "s3cret"
+    assert token.stat().st_mode & 0o777 == 0o600
 
 
 def test_tls_can_be_turned_off_and_is_on_otherwise(tmp_path: Path) -> None:
