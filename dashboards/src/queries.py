@@ -163,7 +163,7 @@ def ratio(label: str | Sequence[str], part: str, whole: str) -> str:
 
 
 def quantile(q: float, label: str, buckets: str) -> str:
-    """Return a quantile of each of a label's values, from buckets that rose; none without a call."""
+    """Return a quantile by a label, from buckets that rose; nothing where none did."""
     risen = f"sum by ({label}, le) ({buckets})"
     return _named(label, f"histogram_quantile({q}, {risen}) >= 0")
 

@@ -443,6 +443,7 @@ RULES: Final = (
     "provider_model_status:cost_provider_api_calls:rate5m",
     "provider_model_status:cost_provider_api_calls:sum",
     "provider_model:cost_provider_api_call_errors:ratio_rate5m",
+    "provider_model:cost_provider_api_call_duration_seconds:p50_rate5m",
     "provider_model:cost_provider_api_call_duration_seconds:p95_rate5m",
     "provider_model_type:cost_provider_tokens:rate1h",
     "provider_model_status:cost_provider_api_calls:rate1h",

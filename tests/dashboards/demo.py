@@ -154,8 +154,16 @@ class Company:
             if tokens:
                 self.meter.add(names.TOKENS, {**labels, "type": kind}, tokens * calls)
         self.meter.add(names.API_CALLS, {**labels, "status": "ok"}, calls)
-        self.meter.add(names.API_CALLS, {**labels, "status": "rate_limited"}, failed)
+        late = failed // 3  # charged all the same
+        self.meter.add(names.API_CALLS, {**labels, "status": "rate_limited"}, failed - late)
+        self.meter.add(names.API_CALLS, {**labels, "status": "timeout"}, late)
+        read = flow.costs()["input"] * late
+        self._spend({**labels, "component": "input"}, read)
+        self.meter.add(names.FAILED_SPEND, labels, read)
         whose = {"provider": flow.provider, "model": flow.model}
+        for kind, price in zip(("input", "cache_read", "output"), flow.usd_per_million, strict=True):
+            of = {**whose, "type": kind}
+            self.meter.record(names.TOKEN_PRICE.name, of, int(float(price) * 1000), NANO)
         slow = int(0.4 * NANO + flow.tokens[2] * NANO // 90)
         self.meter.observe(names.API_CALL_DURATION, whose, slow, calls)
         where = {"endpoint": flow.endpoint, "provider": flow.provider}

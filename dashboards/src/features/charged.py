@@ -80,8 +80,8 @@ def _bill() -> Any:
     return panels.rows(
         "Bill by team and feature",
         "All that was spent in the chosen time; the column Cost adds up to the figure 'Spend', here"
-        " and on the Overview. Before is what the same hours cost, as 'Compare with' has it. Cost of"
-        " a call leaves compute, storage and network out.",
+        " and on the Overview. Before is what the same hours cost, as 'Compare with' has it; cost"
+        " of a call leaves compute, storage and network out.",
         [
             Column("Cost", by(BOTH, spend), units.USD),
             Column("Share", by(BOTH, f"{spend} / scalar(sum({spend}) > 0)"), units.SHARE, bar=True),

@@ -53,7 +53,8 @@ def _cost() -> Any:
 def _failed() -> Any:
     return panels.bars(
         "Spend on failed calls over time",
-        "What calls cost that did not end well, in the time that each bar spans; part of the spend.",
+        "What calls cost that did not end well, in the time that each bar spans: part of the"
+        " spend.",
         [Query(queries.total(gained_ahead(FAILED_SPEND)), "failed")],
         units.USD_AXIS,
         fixed={"failed": colours.CALLS["failed"]},
