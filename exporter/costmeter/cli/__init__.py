@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from costmeter.cli.alerts import alerts
 from costmeter.cli.budget import budget
 from costmeter.cli.check import check
 from costmeter.cli.estimate import estimate
@@ -14,6 +15,7 @@ from costmeter.cli.reprice import reprice
 from costmeter.cli.run import run
 from costmeter.cli.serve import serve
 from costmeter.cli.spend import spend
+from costmeter.cli.token import token
 from costmeter.errors import CostmeterError
 
 app = typer.Typer(
@@ -23,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, check, pricing, estimate, spend, reprice):
+for command in (serve, check, pricing, estimate, spend, reprice, alerts, token):
     app.command()(command)
 app.add_typer(budget, name="budget")
 # What follows the command is its own, options too.

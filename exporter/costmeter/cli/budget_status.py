@@ -21,6 +21,7 @@ from costmeter.cli.options import ConfigFile, LedgerFile
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.errors import CostmeterError
 from costmeter.sidecar import config as configuration
+from costmeter.sidecar.budget_book import budgets_in_force
 from costmeter.sidecar.config import Config
 from costmeter.units import NANO, nano_to_usd
 
@@ -70,7 +71,7 @@ def read_budgets(settings: Config, now_ns: int, names: Sequence[str] = ()) -> li
         CostmeterError: there is no such budget.
         LedgerError: the ledger cannot be read.
     """
-    budgets = settings.open_budgets
+    budgets = budgets_in_force(settings)
     unknown = sorted(set(names) - {each.name for each in budgets})
     if unknown:
         there = ", ".join(each.name for each in budgets)

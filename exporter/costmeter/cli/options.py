@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from pydantic import TypeAdapter, ValidationError
+
+from costmeter.schema import Duration
+
+_DURATION: Final = TypeAdapter(Duration)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return _DURATION.validate_python(text)
+    except (ValidationError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is not a length of time such as 24h, 7d or 1h30m"
+        ) from None
+
 
 ConfigFile = Annotated[
     Path | None,
@@ -31,3 +47,12 @@ WebConfigFile = Annotated[
         help="TLS and basic auth, in the format of Prometheus's exporter-toolkit.",
     ),
 ]
+Url = Annotated[
+    str,
+    typer.Option(envvar="COSTMETER_URL", help="Where the exporter is."),
+]
+Since = Annotated[
+    timedelta | None,
+    typer.Option(parser=_duration, metavar="TIME", help="How far back, such as 24h or 7d."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]

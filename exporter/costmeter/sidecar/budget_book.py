@@ -20,6 +20,7 @@ from costmeter.clock import Clock
 from costmeter.errors import ConfigError, CostmeterError
 from costmeter.ledger import audit
 from costmeter.ledger.audit import Change, Document
+from costmeter.ledger.query import reading
 from costmeter.ledger.store import Ledger
 from costmeter.names import ALL_SPEND
 from costmeter.sidecar.config import MAX_BUDGETS, Config, problems
@@ -98,19 +99,8 @@ class BudgetBook:
             config: the configuration.
             made: the budgets of the API; those that there are where left out.
         """
-        named = {each.name for each in config.budgets}
-        found: list[BudgetConfig] = []
-        wrong: list[str] = []
-        for name, document in (self.made if made is None else made).items():
-            if name in named:
-                wrong.append(_both(name))
-                continue
-            try:
-                found.append(checked(config, name, document))
-            except ConfigError as error:
-                wrong += [f"budget {name!r}, made over the API: {each}" for each in error.problems]
-        self.problems = tuple(wrong)
-        return list(budgets_schema.in_force((*config.budgets, *found), config.timezone))
+        budgets, self.problems = _merged(config, self.made if made is None else made)
+        return budgets
 
     def conflicts(self, config: Config) -> list[str]:
         """Return which budgets of a configuration were made over the API before."""
@@ -216,6 +206,34 @@ class BudgetBook:
         source: audit.Source = "api",
     ) -> Change:
         return Change(self._clock.now_ns(), source, who, name, "limits", before, after)
+
+
+def budgets_in_force(config: Config) -> list[Budget]:
+    """Return all budgets, those included that a ledger's file has: for commands.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with reading(config.ledger) as connection:
+        made = dict(connection.execute("SELECT name, config FROM budget"))
+    return _merged(config, {name: _decode(document) for name, document in made.items()})[0]
+
+
+def _merged(config: Config, made: Mapping[str, Document]) -> tuple[list[Budget], tuple[str, ...]]:
+    """Return the budgets that are in force, and what keeps the others from being so."""
+    named = {each.name for each in config.budgets}
+    found: list[BudgetConfig] = []
+    wrong: list[str] = []
+    for name, document in made.items():
+        if name in named:
+            wrong.append(_both(name))
+            continue
+        try:
+            found.append(checked(config, name, document))
+        except ConfigError as error:
+            wrong += [f"budget {name!r}, made over the API: {each}" for each in error.problems]
+    budgets = budgets_schema.in_force((*config.budgets, *found), config.timezone)
+    return list(budgets), tuple(wrong)
 
 
 def checked(config: Config, name: str, given: object) -> BudgetConfig:
