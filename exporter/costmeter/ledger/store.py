@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import LedgerError
-from costmeter.ledger import events, identities
+from costmeter.ledger import events, identities, money
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.events import StoredEvent
 from costmeter.ledger.file import BUSY_SECONDS, connect, create, hold, wal
 from costmeter.ledger.migrations import SCHEMA_VERSION
+from costmeter.ledger.money import Group, Money
 from costmeter.ledger.requests import OpenRequest, Part
 from costmeter.ledger.schema import AMOUNT_COLUMNS, Cell, canonical, cell_of, identity
-from costmeter.units import quarter
 
 _ADD_TOTAL: Final = (
     "INSERT INTO total VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
@@ -43,8 +42,6 @@ _CONSTRAINT_DATATYPE: Final = 3091
 """Source: https://sqlite.org/rescode.html#constraint_datatype"""
 _TOO_LARGE: Final = "a sum would pass 9,223,372,036,854,775,807, the most that a ledger can hold"
 
-Group = TypeVar("Group")
-
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -65,13 +62,6 @@ class Series(NamedTuple):
     labels: dict[str, str]
     total: int
     shown: bool
-
-
-class Money(NamedTuple):
-    """What was spent and what was taken back, in nano-dollars by quarter of an hour."""
-
-    spend: dict[int, int]
-    credit: dict[int, int]
 
 
 class Ledger:
@@ -270,26 +260,8 @@ class Ledger:
             start_ns: the first instant that matters, in nanoseconds since 1970.
             group: says by its labels which group an account belongs to.
         """
-        found: defaultdict[Group, Money] = defaultdict(
-            lambda: Money(defaultdict(int), defaultdict(int))
-        )
         with self._errors():
-            groups = {
-                account: group(_decode_labels(labels))
-                for account, labels in self._connection.execute("SELECT id, labels FROM account")
-            }
-            rows = self._connection.execute(
-                "SELECT account, quarter, spend, credit FROM quarter_sum "
-                "WHERE quarter >= ? AND (spend OR credit)",
-                (quarter(start_ns),),
-            )
-            for account, number, spend, credit in rows:
-                money = found[groups[account]]
-                if spend:
-                    money.spend[number] += spend
-                if credit:
-                    money.credit[number] += credit
-        return dict(found)
+            return money.by_quarter(self._connection, start_ns, group)
 
     def changed(self) -> bool:
         """Tell whether another process has committed since this was asked last."""
