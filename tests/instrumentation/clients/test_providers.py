@@ -97,3 +97,33 @@ def test_overrides_come_from_the_environment_and_mistakes_in_it_are_told(
         f"COSTMETER_PROVIDERS: {part!r} is not address=provider"
         for part in ("nonsense", "=x", "y=")
     ]
+
+
+def test_the_url_object_of_a_client_is_looked_at_once() -> None:
+    looked = []
+
+    class Url:
+        def __str__(self) -> str:
+            looked.append(self)
+            return "https://api.groq.com/openai/v1/"
+
+    providers, url = Providers(), Url()
+
+    assert [providers.of(url), providers.of(url), providers.of(url, "mine")] == [
+        "groq",
+        "groq",
+        "mine",
+    ]
+    assert looked == [url, url]
+
+
+def test_another_url_object_is_another_address() -> None:
+    providers = Providers()
+
+    for number in range(1200):  # more than are remembered
+        host = f"host-{number}"
+        assert providers.of(f"https://{host}") == host
+
+
+def test_a_provider_s_name_has_the_length_that_an_event_allows() -> None:
+    assert Providers({"llm.internal": "x" * 200}).at("http://llm.internal") == "x" * 128

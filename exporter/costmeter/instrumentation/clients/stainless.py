@@ -13,7 +13,6 @@ import functools
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -56,7 +55,7 @@ class Addresses:
         """Take the settings, and the providers that client classes stand for by themselves."""
         self._settings = settings
         self._classes = classes
-        self._by_class: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+        self._by_class: dict[type, str] = {}
 
     def provider(self, client: Any) -> str:
         """Return the provider that a client speaks to."""
