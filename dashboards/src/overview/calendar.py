@@ -18,6 +18,8 @@ DAYS: Final = f'budget_period:cost_spend:usd{{{ALL}, window="day"}}'
 ALERTS: Final = 'alertname=~"Cost.+"'
 RULES: Final = f"count(budget:cost_period_end:timestamp_seconds{{{ALL}}})"
 """Something where the rules are loaded and have seen a sidecar: else no alert could fire."""
+LIMITS: Final = Levels(look=0.8, act=1)
+"""From which share of a limit on somebody should look, or act."""
 SUBJECT: Final = (
     "budget",
     "provider",
@@ -60,10 +62,38 @@ def section() -> Section:
         "All spend, by the calendar (whatever labels are chosen)",
         [
             Line(3, [(6, figure) for figure in figures[:4]]),
+            Line(3, [(6, figure) for figure in _against_limits()]),
             Line(3, [(6, figure) for figure in figures[4:]]),
             Line(7, [(10, _days()), (7, _hours()), (7, _alerts())]),
         ],
     )
+
+
+def _against_limits() -> tuple[Any, ...]:
+    """Return how much of its limits the budget of all spend has used, and will use."""
+    used = tuple(
+        panels.figure(
+            f"Of the {window}'s limit",
+            f"Share of the limit of all spend that this {window} has used: the soft limit of the"
+            f" budget '{names.ALL_SPEND}', with what it inherited. Other budgets stand on the"
+            " dashboard Budgets.",
+            f"{_spent(window)} / {_limit(window)}",
+            units.SHARE,
+            levels=LIMITS,
+            nothing="No limit set",
+        )
+        for window in ("day", "week", "month")
+    )
+    projected = panels.figure(
+        "Of the month's limit, projected",
+        "Share of the month's limit that the month will have used at its end, as 'Month, projected'"
+        " has it.",
+        f"({_forecast()}) / {_limit('month')}",
+        units.SHARE,
+        levels=LIMITS,
+        nothing="No limit set",
+    )
+    return (*used, projected)
 
 
 def _projected() -> Any:
@@ -147,6 +177,10 @@ def _alerts() -> Any:
 
 def _spent(window: str, ago: str = "") -> str:
     return f'sum(budget:cost_spend:usd{{{ALL}, window="{window}"}}{ago})'
+
+
+def _limit(window: str) -> str:
+    return f'(sum(budget:cost_limit:usd{{{ALL}, window="{window}", limit="soft"}}) > 0)'
 
 
 def _last_hour(of: str = "") -> str:
