@@ -249,13 +249,13 @@ class Company:
 
 
 def past(company: Company, end: int, database: Path) -> None:
-    """Write a company's life up to ``end``: every 4 minutes at first, the last 8 days each minute.
+    """Write a company's life up to ``end``: every 4 minutes at first, the last 2 days each minute.
 
     A query looks back 5 minutes, so nothing falls into a gap.
     """
     written = Past()
     while company.now < end:
-        company.live(company.now + (240 if company.now < end - 8 * DAY else 60))
+        company.live(company.now + (240 if company.now < end - 2 * DAY else 60))
         written.take(company.meter, company.now, ledger=LEDGER)
         written.record(company.now)
         if company.now % (4 * DAY) < 60:

@@ -98,14 +98,16 @@ class _Account:
         _, hard = self._planned.limits.get("month", (0, None))
         spent = self.spent - self._marks["month"][1] if "month" in self._marks else 0
         over = hard is not None and spent >= hard * NANO
-        asked = int(10 * (self.spent - self._asked) // NANO)
+        asked = 1000 * (self.spent - self._asked) // NANO
         self._asked = self.spent
-        counts = {"allowed": asked * (not over), "warned": 0, "unavailable": 0}
-        if self._planned.policy == "hard":
-            counts |= {"refused": asked * over, "critical": asked // 8 * over}
-            for outcome, count in counts.items():
-                self._meter.add(names.GATE_CHECKS, {**self._budget, "outcome": outcome}, count)
-            self._meter.set(names.GATE_RESERVED, self._budget, asked * NANO // 50)
+        gated = self._planned.policy == "hard"
+        counts = {
+            "allowed": asked * gated * (not over), "warned": 0, "unavailable": 0,
+            "refused": asked * gated * over, "critical": asked // 8 * gated * over,
+        }  # fmt: skip
+        for outcome, count in counts.items():
+            self._meter.add(names.GATE_CHECKS, {**self._budget, "outcome": outcome}, count)
+        self._meter.set(names.GATE_RESERVED, self._budget, asked * gated * NANO // 500)
         self._meter.set(names.BUDGET_EMERGENCY, self._budget, over)
 
     def _deltas(self, now: int) -> None:

@@ -109,9 +109,9 @@ def _more() -> tuple[Any, ...]:
         panels.figure(
             "Inherited",
             "What the periods before left unused and passed on; both limits include it.",
-            f"max(budget:cost_inherited:usd{ONE})",
+            f"max(budget:cost_inherited:usd{ONE}) or max({SOFT}) * 0",
             units.USD,
-            nothing="None",
+            nothing="No limit",
         ),
         panels.figure(
             "Pace",
