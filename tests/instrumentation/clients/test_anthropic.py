@@ -48,6 +48,7 @@ VERTEX: dict[str, Any] = {
     "region": "europe-west1",
     "max_retries": 0,
 }
+ARN = "arn:aws:bedrock:eu-central-1:123456789012"
 PROFILE = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 
 
@@ -328,12 +329,14 @@ def test_bedrock_counts_the_profile_asked_for_which_has_the_price(
 ) -> None:
     with anthropic.AnthropicBedrock(base_url=claude, **AWS) as client:
         client.messages.create(**ASKED | {"model": PROFILE})
-        client.messages.create(**ASKED | {"model": "arn:aws:bedrock:eu-central-1:1:profile/x"})
-        arn = f"arn:aws:bedrock:eu-central-1:1:inference-profile/{PROFILE}"
+        client.messages.create(**ASKED | {"model": f"{ARN}:application-inference-profile/x"})
+        client.messages.create(**ASKED | {"model": f"{ARN}:provisioned-model/x"})
+        arn = f"{ARN}:inference-profile/{PROFILE}"
         list(client.messages.create(**ASKED | {"model": arn}, stream=True))
-    whole, behind_an_arn, streamed = recorded()
+    whole, behind_an_arn, provisioned, streamed = recorded()
     assert (whole.provider, whole.model, whole.usage) == ("aws.bedrock", PROFILE, USED)
     assert (behind_an_arn.model, behind_an_arn.usage) == (ANSWERING, USED)
+    assert provisioned.model == "provisioned-model/x"  # billed by the hour
     assert (streamed.model, streamed.usage, streamed.status) == (PROFILE, STREAMED, "ok")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmeter.instrumentation.clients import anthropic_batch, anthropic_usage
 from costmeter.instrumentation.clients.anthropic_stream import FrameWatcher, StreamWatcher
 from costmeter.instrumentation.clients.batch_results import ResultsReader
+from costmeter.instrumentation.clients.bedrock_usage import model_name, stands_for_another
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
@@ -58,12 +59,13 @@ class Anthropic:
             return self._download(client, options)
         provider = self._addresses.provider(client)
         model = text_of(given(options, "model"))
+        if provider != _BEDROCK:
+            return Call(operation="chat", provider=provider, model=model)
         # Bedrock is asked for a profile with a price (``global.anthropic.claude-…``), and answers
-        # with the model behind it. Only a profile of one's own account tells nothing by its name.
-        exact = provider == _BEDROCK and "claude" in model
-        if exact:
-            model = model.rpartition("/")[2]  # of an ARN
-        return Call(operation="chat", provider=provider, model=model, exact=exact)
+        # with the model behind it.
+        name = model_name(model)
+        exact = not stands_for_another(name)
+        return Call(operation="chat", provider=provider, model=name, exact=exact)
 
     def _download(self, client: Any, options: Any) -> Call | None:
         """Return the download of a batch's results."""

@@ -66,9 +66,13 @@ _RESOURCE: Final = re.compile(
 """The beginning of an ARN, up to the name of a model where it has one, or else to the resource."""
 
 
+_STAND_INS: Final = ("application-inference-profile/", "default-prompt-router/", "prompt-router/")
+
+
 class _Body(msgspec.Struct):
     """The fields of a body that matter here: words, vectors and pictures are passed over."""
 
+    model: Any = None
     usage: Any = None
     prompt_token_count: Any = None
     generation_token_count: Any = None
@@ -99,6 +103,15 @@ def model_name(model_id: str) -> str:
     model or the inference profile; of any other resource its kind and id, which tell no model.
     """
     return _RESOURCE.sub("", model_id)
+
+
+def stands_for_another(name: str) -> bool:
+    """Return whether a name of :func:`model_name` stands for a model that the answer may tell.
+
+    An application inference profile and a prompt router cost what the model behind them does. Other
+    resources, such as provisioned throughput, are billed otherwise, and count by their own names.
+    """
+    return name.startswith(_STAND_INS)
 
 
 class Tally:
@@ -155,9 +168,11 @@ class Tally:
                 "totalOutputTextTokenCount": body.output_text,
             }
         )
+        message = _fields(body.message)
+        self._model = self._model or text_of(body.model) or text_of(message.get("model"))
         for usage in (
             body.usage,
-            _fields(body.message).get("usage"),
+            message.get("usage"),
             _fields(body.metadata).get("usage"),
         ):
             self._add_usage(usage)

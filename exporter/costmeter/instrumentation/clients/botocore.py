@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.bedrock_answer import Tap, tapped_body, tapped_stream
 from costmeter.instrumentation.clients.bedrock_outcome import failure_status
-from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
+from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name, stands_for_another
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.on_import import OnImport
 
@@ -96,6 +96,7 @@ class Seam:
             operation=_operation(operation_name, name, given.get("body")),
             provider=settings.providers.at(client.meta.endpoint_url, "aws.bedrock"),
             model=name,
+            exact=not stands_for_another(name),
         )
 
     def _follow(self, call: Call, response: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from costmeter.instrumentation import record
 from costmeter.instrumentation.boundary import attempt, note
+from costmeter.instrumentation.clients import answering
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 from costmeter.instrumentation.clients.spans import OPENTELEMETRY, mark
@@ -66,9 +67,17 @@ class Call(msgspec.Struct):
         """Record the call as one that an exception ended; ``told`` tells the status of that."""
         self.end(attempt(told, error, default="error"))
 
+    def _answering(self, told: str) -> str:
+        """Return the model that answered, or would have, from the one that the answer names."""
+        if not told:
+            return answering.expected(self.provider, self.model)
+        if told != self.model:
+            answering.learn(self.provider, self.model, told)
+        return told
+
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
         tier = reading.service_tier
-        model = self.model if self.exact else reading.model or self.model
+        model = self.model if self.exact else self._answering(reading.model)
         record.write(
             RecordedUsage(
                 time_ns=time_ns(),
