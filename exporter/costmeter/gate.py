@@ -136,7 +136,7 @@ def check(
             for budgets that match providers.
     """
     ask = _question(estimated_cost, priority, model, attributes)
-    return _keep(_decision(ask, answer(ask)))
+    return _keep(decided(ask, answer(ask)))
 
 
 async def acheck(
@@ -148,7 +148,7 @@ async def acheck(
 ) -> Decision:
     """Do what :func:`check` does, while the event loop runs on."""
     ask = _question(estimated_cost, priority, model, attributes)
-    return _keep(_decision(ask, await aanswer(ask)))
+    return _keep(decided(ask, await aanswer(ask)))
 
 
 def require(
@@ -268,7 +268,7 @@ class reserve:  # noqa: N801 - reads as a function: with gate.reserve(0.02):
         return mine.reservation
 
     def _enter(self, ask: Ask, told: Answer) -> Decision:
-        decision = _decision(ask, told)
+        decision = decided(ask, told)
         decision.raise_if_refused()
         mine = Reserved(decision.reservation, kept=True)
         self._entered.append((mine, reserved.get()))
@@ -309,7 +309,8 @@ def _nano(usd: Usd) -> int:
     return min(nano, MAX_COST_NANO_USD)
 
 
-def _decision(ask: Ask, told: Answer) -> Decision:
+def decided(ask: Ask, told: Answer) -> Decision:
+    """Return what an answer comes to in this process, where the fallback may have to decide."""
     critical = ask.priority == "critical"
     allowed = told.outcome != "refused" and (told.outcome != "unavailable" or critical or opens())
     return Decision(

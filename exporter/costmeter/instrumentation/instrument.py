@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from costmeter.errors import ConfigError
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import ALIASES, CLIENTS, Patch, Settings, client_of
+from costmeter.instrumentation.clients import call as calls
 from costmeter.instrumentation.clients.providers import Providers, overrides_from_environment
 from costmeter.instrumentation.on_import import OnImport
 from costmeter.instrumentation.threads import Threads
@@ -33,6 +34,7 @@ def instrument(
     providers: Mapping[str, str] | None = None,
     stream_usage: bool | None = None,
     threads: bool | None = None,
+    gate: bool | None = None,
 ) -> None:
     """Meter every call that the application makes through its providers' SDKs.
 
@@ -54,6 +56,9 @@ def instrument(
             but not their tokens.
         threads: whether threads and tasks of a ``ThreadPoolExecutor`` are attributed as the code
             that starts them. True unless said otherwise; without it, see :func:`costmeter.bind`.
+        gate: whether each call asks the gate before its request leaves, and is refused with a
+            :class:`costmeter.BudgetExceededError` where a budget does not allow it. Unless said,
+            it does where ``COSTMETER_GATE`` in the environment is set and is not ``off``.
 
     Raises:
         ConfigError: an SDK is not one of those that can be metered, or an address is none.
@@ -70,6 +75,7 @@ def instrument(
         if threads is not None:
             _threads.wanted = threads
         _threads.apply()
+        _gate(wanted=gate)
         if providers is not None or not (_metered or _on_import.waiting):
             overrides, problems = overrides_from_environment()
             for problem in problems:
@@ -92,10 +98,24 @@ def uninstrument(*sdks: str) -> None:
     with _lock:
         if not sdks:
             _threads.take()
+            _gate(wanted=False)
         for sdk in [ALIASES.get(sdk, sdk) for sdk in sdks] or CLIENTS:
             _on_import.forget(sdk)
             for patch in _metered.pop(sdk, ()):
                 patch.take()
+
+
+def _gate(*, wanted: bool | None) -> None:
+    """Have calls ask the gate, or not; None leaves it as it is, or to the environment at first."""
+    if wanted is None:
+        named = os.environ.get("COSTMETER_GATE", "").strip() not in {"", "0", "off"}
+        wanted = named or calls.gate is not None
+    if wanted and calls.gate is None:
+        from costmeter.instrumentation.gate_automatic import Gated  # noqa: PLC0415 - only where used
+
+        calls.gate = Gated()
+    elif not wanted:
+        calls.gate = None
 
 
 def _meter_or_leave(sdk: str, module: ModuleType) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sys import modules
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -39,6 +39,7 @@ class Call(msgspec.Struct):
         exact: whether it counts in any case, because it tells more than the answer's name.
         reader: reads the answer, where it is not like those of most of the SDK's calls.
         reservation: what the gate has set aside for it.
+        instead: the model that the gate sends it to, in place of the one asked for; or empty.
     """
 
     operation: str
@@ -47,6 +48,7 @@ class Call(msgspec.Struct):
     exact: bool = False
     reader: Reader | None = None
     reservation: str = msgspec.field(default_factory=take)
+    instead: str = ""
     _attribution: Attribution = msgspec.field(default_factory=attribution.get)
     _started_ns: int = msgspec.field(default_factory=monotonic_ns)
     _ended: bool = False
@@ -111,7 +113,22 @@ class Call(msgspec.Struct):
             note(f"{self.provider} answered with {odd}")
 
 
-def begin(start: Callable[..., Call | None], *asked: Any) -> Call | None:
+class Gate(Protocol):
+    """Asked before a call is made."""
+
+    def admit(self, call: Call, asked: tuple[Any, ...], *, switching: bool) -> None:
+        """Let a call pass, to another model where ``switching`` allows that.
+
+        Raises:
+            BudgetExceededError: it is refused.
+        """
+
+
+gate: Gate | None = None
+"""The gate of all calls; None where they are not gated."""
+
+
+def begin(start: Callable[..., Call | None], *asked: Any, switching: bool = False) -> Call | None:
     """Return the call that an SDK is about to make, from what it asks for.
 
     Every call passes here, outside of the boundary, before its request goes out.
@@ -119,8 +136,14 @@ def begin(start: Callable[..., Call | None], *asked: Any) -> Call | None:
     Args:
         start: makes the call, or returns None where it is not metered; it may raise.
         asked: what it makes the call from.
+        switching: whether the caller heeds :attr:`Call.instead`.
+
+    Raises:
+        BudgetExceededError: the gate refuses it.
     """
     call = attempt(start, *asked, default=None)
+    if call is not None and gate is not None:
+        gate.admit(call, asked, switching=switching)
     if call is not None and OPENTELEMETRY in modules:
         attempt(mark, default=None)
     return call

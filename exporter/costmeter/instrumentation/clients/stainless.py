@@ -77,6 +77,17 @@ def given(options: Any, name: str) -> Any:
     return body.get(name) if isinstance(body, (dict, Mapping)) else None  # a dict is known faster
 
 
+def _to_model(options: Any, model: str) -> Any:
+    """Return options that ask another model."""
+    options = copy.copy(options)
+    extra = options.extra_json
+    if isinstance(extra, Mapping) and "model" in extra:
+        options.extra_json = {**extra, "model": model}
+    else:
+        options.json_data = {**options.json_data, "model": model}
+    return options
+
+
 class Seam:
     """The patched ``request`` of one client class; off again it is the very method it was."""
 
@@ -146,8 +157,13 @@ class Seam:
 
     def _begin(self, client: Any, options: Any, named: Mapping[str, Any]) -> _Attempt | None:
         dialect = self._dialect
-        if dialect is None or (call := begin(dialect.start, client, options)) is None:
+        if dialect is None:
             return None
+        call = begin(dialect.start, client, options, switching=True)
+        if call is None:
+            return None
+        if call.instead:
+            options = _to_model(options, call.instead)
         streams = bool(named.get("stream"))
         attempt = _Attempt(call, dialect, call.reader or dialect, client, options, options, streams)
         if streams or callable(getattr(options, "post_parser", None)):
