@@ -1,8 +1,8 @@
 """Make the pictures of the dashboards in the documentation: ``python -m tests.dashboards.pictures``.
 
 ``DASHBOARD_RENDERER`` names the program that draws them. It is called as
-``RENDERER DASHBOARD.json --prometheus URL --out FILE.png --width PIXELS`` and has to find nothing
-wrong with the dashboard.
+``RENDERER DASHBOARD.json --prometheus URL --out FILE.png --width PIXELS --strict``, with
+``--var=NAME=VALUE`` for what is chosen, and has to find nothing wrong with the dashboard.
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ from tests.dashboards.demo import living
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 PICTURES: Final = {
-    "overview.png": slice(0, 2),
-    "overview-usage.png": slice(2, 4),
-    "overview-health.png": slice(4, 5),
+    "overview.png": ("overview", slice(0, 2)),
+    "overview-usage.png": ("overview", slice(2, 4)),
+    "overview-health.png": ("overview", slice(4, 5)),
+    "budgets.png": ("budgets", slice(0, 1)),
+    "budgets-one.png": ("budgets", slice(1, 3)),
+    "resources.png": ("resources", slice(0, 2)),
+    "itself.png": ("itself", slice(0, 2)),
 }
-"""What is on each picture: sections of the overview."""
-LIMIT: Final = 400_000
+"""What is on each picture: some sections of a dashboard."""
+CHOSEN: Final = {"budget": "enrichment", "window": "month"}
+"""What is chosen where a dashboard shows one of many."""
+LIMIT: Final = 300_000
 """Bytes of a picture at most."""
 
 
@@ -44,15 +50,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="costmeter-") as name:
         folder = Path(name)
         with living(folder) as server:
-            # the last rule to have a value: it needs those of four other rules
-            rule = "budget:cost_period_remaining:seconds"
+            # the last rule to have a value: it needs those of many others
+            rule = "budget:cost_exhaustion:seconds"
             while not server.query(rule, time.time()):
                 time.sleep(5)
-            for picture, sections in PICTURES.items():
+            for picture, (which, sections) in PICTURES.items():
+                whole = BOARDS[f"{which}.json"]
                 board = folder / "board.json"
-                board.write_text(json.dumps(part(BOARDS["overview.json"], sections)))
+                board.write_text(json.dumps(part(whole, sections)))
                 out = IMAGES / picture
                 command = [renderer, board, "--prometheus", server.url, "--out", out]
+                variables = {one["name"] for one in whole["templating"]["list"]}
+                command += [f"--var={key}={CHOSEN[key]}" for key in CHOSEN.keys() & variables]
                 subprocess.run([*command, "--width", "1600", "--strict"], check=True)
                 size = out.stat().st_size
                 if size > LIMIT:
