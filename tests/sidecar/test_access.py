@@ -25,6 +25,7 @@ RIGHTS = {
     ("GET", "/metrics"): "read",
     ("POST", "/v1/events"): "write_usage",
     ("POST", "/v1/traces"): "write_usage",
+    ("POST", "/v1/gate"): "write_usage",
     ("POST", "/v1/alerts"): "alerts",
     ("GET", "/v1/alerts"): "read",
     ("GET", "/v1/audit"): "read",

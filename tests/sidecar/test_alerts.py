@@ -146,6 +146,14 @@ async def test_an_alert_puts_its_budget_in_emergency_until_it_resolves(stack: St
     assert trail[1].after == {"until_ns": {f"{HARD} {FINGERPRINT}": until_ns}}
 
 
+async def test_the_page_shows_alerts_and_the_budgets_in_emergency(stack: Stack) -> None:
+    await post(stack, alert())
+    async with stack.client() as http:
+        text = (await http.get("/")).text
+    assert '<span class="alert firing">firing</span> search is over its hard limit' in text
+    assert '<dt>Budgets in emergency</dt><dd class="attention">search</dd>' in text
+
+
 async def test_what_somebody_ended_by_hand_a_repeat_does_not_begin_again(stack: Stack) -> None:
     await post(stack, alert())
     async with stack.client("finance") as http:

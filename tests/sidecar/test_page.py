@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from costmeter.ledger.alerts import Alert
 from costmeter.sidecar import page
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.view import Catalogue, ModelSpend, Status, Unpriced
@@ -39,6 +40,18 @@ STATUS = Status(
     writers=3,
     ledger_bytes=3 << 20,
     events=1_234_567,
+)
+HOUR = 3600 * NANO
+ALERTS = (
+    Alert(
+        "a1",
+        NOON - HOUR,
+        None,
+        NOON,
+        {"alertname": "CostBudgetHardLimitExceeded", "budget": "search"},
+        {"summary": "search is over its hard limit"},
+    ),
+    Alert("b2", NOON - 3 * HOUR, NOON - 2 * HOUR, NOON, {"alertname": "CostSpendSpike"}, {}),
 )
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
@@ -125,6 +138,17 @@ def test_what_needs_attention_stands_out() -> None:
         assert shown in alarming
 
 
+def test_alerts_are_shown_with_what_they_say_and_when() -> None:
+    drawn = text_of(page.draw(replace(STATUS, alerts=ALERTS, emergencies=("search", "chat"))))
+
+    assert "Alerts" not in page.draw(STATUS)
+    assert '<span class="alert firing">firing</span> search is over its hard limit' in drawn
+    assert "CostBudgetHardLimitExceeded, since 2026-11-22 12:00:00 CET" in drawn
+    assert '<span class="alert resolved">resolved</span> CostSpendSpike' in drawn
+    assert "2026-11-22 10:00:00 CET to 2026-11-22 11:00:00 CET" in drawn
+    assert '<dd class="attention">search, chat</dd>' in drawn
+
+
 def test_prices_that_are_not_loaded_stand_out() -> None:
     drawn = page.draw(replace(STATUS, catalogue=None))
 
@@ -186,13 +210,14 @@ async def complaints_of(tab: Page, url: str) -> list[str]:
 async def test_a_browser_shows_the_page_without_complaint(
     pipeline: FakePipeline, browser: Browser, colours: str, width: int
 ) -> None:
-    pipeline.shown = STATUS
+    pipeline.shown = replace(STATUS, alerts=ALERTS, emergencies=("search",))
     viewport = {"width": width, "height": 800}
     tab = await browser.new_page(color_scheme=colours, viewport=viewport)
     async with serving(create_app(pipeline, WebConfig())) as address:
         complaints = await complaints_of(tab, f"http://{address}/")
 
-        for shown in ("$5.00", "$1,500.00", "gpt-4o-mini", "22 November 2026", "1,234,567"):
+        texts = ("$5.00", "$1,500.00", "gpt-4o-mini", "22 November 2026", "1,234,567")
+        for shown in (*texts, "search is over its hard limit", "CostSpendSpike"):
             assert await tab.get_by_text(shown, exact=False).first.is_visible()
         background = await tab.evaluate("getComputedStyle(document.body).backgroundColor")
         overhang = await tab.evaluate(
@@ -217,13 +242,15 @@ async def test_hostile_names_are_shown_as_text(pipeline: FakePipeline, browser: 
         ledger=HOSTILE,
         version=HOSTILE,
         catalogue=Catalogue(HOSTILE, HOSTILE, NOON),
+        alerts=(Alert("c3", 0, None, 0, {"alertname": HOSTILE}, {"summary": HOSTILE}),),
+        emergencies=(HOSTILE,),
     )
     tab = await browser.new_page()
     async with serving(create_app(pipeline, WebConfig())) as address:
         complaints = await complaints_of(tab, f"http://{address}/")
 
         assert await tab.title() == "$5.00 today · costmeter"
-        assert (await tab.inner_text("body")).count(HOSTILE) == 10
+        assert (await tab.inner_text("body")).count(HOSTILE) == 13
         assert await tab.locator("script, img").count() == 0
         await tab.close()
 

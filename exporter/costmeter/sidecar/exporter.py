@@ -19,6 +19,7 @@ from costmeter.names import Family
 from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
 from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.page import MAX_ALERTS
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.view import (
@@ -34,6 +35,7 @@ from costmeter.units import NANO, usd_to_nano
 from costmeter.usage import UsageEvent
 
 VERSION: Final = version("costmeter")
+_DAY_NS: Final = 86_400 * NANO
 _PRICE_SECONDS: Final = 60.0
 """How long the prices of the models seen are kept before they are looked up again."""
 
@@ -141,7 +143,16 @@ class Exporter:
             events=sum(count(names.EVENTS_READ).values()),
             dropped=sum(count(names.EVENTS_DROPPED).values()),
             rejected={reason: n for reason, n in count(names.EVENTS_REJECTED).items() if n},
-            problems=tuple(each.problem for each in pipeline.collectors.values() if each.problem),
+            problems=(
+                *(each.problem for each in pipeline.collectors.values() if each.problem),
+                *pipeline.book.problems,
+            ),
+            alerts=tuple(self.changes.recent_alerts(now_ns - _DAY_NS, MAX_ALERTS)),
+            emergencies=tuple(
+                each.name
+                for each in pipeline.budgets.budgets
+                if pipeline.emergencies.active(each.name)
+            ),
         )
 
     # -- families ------------------------------------------------------------------------------

@@ -16,12 +16,15 @@ from string import Template
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from costmeter.ledger.alerts import Alert
 from costmeter.sidecar.view import ModelSpend, Status
 from costmeter.units import NANO, nano_to_usd
 
 REFRESH_SECONDS: Final = 15
 MAX_MODELS: Final = 50
 """Models that the table has; what the others cost stands in its last row."""
+MAX_ALERTS: Final = 20
+"""Alerts that are listed, the latest."""
 MAX_LISTED: Final = 10
 """Models without a price, or reasons of rejection, that are listed."""
 LAG_SECONDS: Final = 60
@@ -61,8 +64,9 @@ def draw(status: Status) -> str:
         month_exact=_exact(status.month_nano_usd),
         month=_long_date(status.month),
         models=_models(status, decimals),
+        alerts=_alerts(status),
         facts=_join(_facts(status)),
-        now=_instant(status),
+        now=_local(status, status.now_ns),
         timezone=status.timezone,
         version=status.version,
         ledger=status.ledger,
@@ -133,6 +137,34 @@ def _row(spend: ModelSpend, whole_nano_usd: int, decimals: int) -> Html:
     )
 
 
+def _alerts(status: Status) -> Html:
+    if not status.alerts:
+        return Html("")
+    items = _join(
+        _html(
+            '<li><span class="alert $status">$status</span> $what'
+            '<span class="when">$name, $since</span></li>',
+            status=each.status,
+            what=each.annotations.get("summary") or each.name or "(no name)",
+            name=each.name or "(no name)",
+            since=_since(status, each),
+        )
+        for each in status.alerts[:MAX_ALERTS]
+    )
+    return _html(
+        '<section aria-labelledby="alerts"><h2 id="alerts">Alerts of the last day</h2>'
+        '<ul class="alerts">$items</ul></section>',
+        items=items,
+    )
+
+
+def _since(status: Status, alert: Alert) -> str:
+    began = _local(status, alert.starts_ns)
+    return (
+        f"since {began}" if alert.ends_ns is None else f"{began} to {_local(status, alert.ends_ns)}"
+    )
+
+
 def _facts(status: Status) -> Iterator[Html]:
     lag = status.lag_seconds
     behind = "all read" if lag is None else f"{_span(lag)} behind ({_bytes(status.lag_bytes)})"
@@ -149,6 +181,8 @@ def _facts(status: Status) -> Iterator[Html]:
         catalogue = f"{status.catalogue.version}, {status.catalogue.origin}"
         text = f"{catalogue}, confirmed {_span(age)} ago"
         yield _fact("Prices", text, attention=age > PRICE_AGE_SECONDS)
+    if status.emergencies:
+        yield _fact("Budgets in emergency", ", ".join(status.emergencies), attention=True)
     unpriced = {f"{each.provider}/{each.model}": each.events for each in status.unpriced}
     yield _counts("Events without a price", unpriced)
     yield _counts("Rejected events", status.rejected)
@@ -198,8 +232,8 @@ def _long_date(key: str) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _instant(status: Status) -> str:
-    instant = datetime.fromtimestamp(status.now_ns // NANO, UTC)
+def _local(status: Status, time_ns: int) -> str:
+    instant = datetime.fromtimestamp(time_ns // NANO, UTC)
     return f"{instant.astimezone(ZoneInfo(status.timezone)):%Y-%m-%d %H:%M:%S %Z}"
 
 

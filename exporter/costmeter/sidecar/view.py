@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from costmeter.errors import CostmeterError
+from costmeter.ledger.alerts import Alert
 from costmeter.sidecar.exposition import Exposition, Gauges
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.usage import UsageEvent
@@ -98,6 +99,8 @@ class Status:
         dropped: events that applications could not write to their journal.
         rejected: events refused, by reason.
         problems: whatever an operator has to look at, one sentence each.
+        alerts: those that fire, and those that were told of in the last day; latest first.
+        emergencies: names of the budgets that were put in emergency.
     """
 
     now_ns: int
@@ -120,6 +123,8 @@ class Status:
     dropped: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    emergencies: tuple[str, ...] = ()
 
 
 class Identified(NamedTuple):
