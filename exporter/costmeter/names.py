@@ -129,6 +129,12 @@ UNPRICED_EVENTS: Final = Family(
     "Usage events without a price, by reason (no_price, no_usage): kept, and never counted as 0.",
     ("provider", "model", "reason"),
 )
+ESTIMATED_EVENTS: Final = Family(
+    "cost_estimated_events_total",
+    "counter",
+    "Usage events whose tokens the application counted, where the provider reported none.",
+    ("provider", "model"),
+)
 
 EVENTS_READ: Final = Family(
     "cost_events_read_total",
@@ -170,6 +176,7 @@ LEDGER_FAMILIES: Final = (
     API_CALL_DURATION,
     REQUEST_COST,
     UNPRICED_EVENTS,
+    ESTIMATED_EVENTS,
     EVENTS_READ,
     EVENTS_REJECTED,
     EVENTS_DROPPED,

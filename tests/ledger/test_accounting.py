@@ -263,6 +263,13 @@ def test_a_call_that_reports_no_usage_is_unpriced_rather_than_free(
     }
 
 
+def test_an_event_that_was_counted_rather_than_reported_is_told_of(books: Books) -> None:
+    books.add(estimated=True)
+    books.add()
+    batch = books.accountant.take()
+    assert books.sums(batch, "cost_estimated_events_total") == {("gpt-4o-mini", "openai"): {0: 1}}
+
+
 @pytest.mark.parametrize("usage", [{}, {"input_tokens": 0, "output_tokens": 0}])
 def test_a_failed_call_without_usage_costs_nothing(books: Books, usage: dict[str, int]) -> None:
     books.add(usage=usage, status="rate_limited", model="gpt-99")

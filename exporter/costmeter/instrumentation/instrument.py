@@ -53,7 +53,7 @@ def instrument(
         stream_usage: whether to ask for the usage of a stream where the application does not
             (``stream_options.include_usage`` of chat completions); the chunk that answers is kept
             from the application. True unless said otherwise; without it, such streams are counted
-            but not their tokens.
+            but not their tokens, unless ``costmeter[tokens]`` is installed.
         threads: whether threads and tasks of a ``ThreadPoolExecutor`` are attributed as the code
             that starts them. True unless said otherwise; without it, see :func:`costmeter.bind`.
         gate: whether each call asks the gate before its request leaves, and is refused with a

@@ -30,6 +30,7 @@ from costmeter.ledger.requests import Ended, OpenRequest, OpenRequests, Part
 from costmeter.names import (
     API_CALL_DURATION,
     DIMENSIONS,
+    ESTIMATED_EVENTS,
     EVENTS_REDATED,
     EVENTS_REJECTED,
     LABEL_OVERFLOW,
@@ -161,8 +162,8 @@ class Accountant:
         )
         if self._keep_events or cost is None:
             self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
-        if event.reservation:
-            self._batch.settled.append(event.reservation)
+        if event.estimated or event.reservation:
+            self._note(event, account)
         return True
 
     def tally(self, family: Family, value: str = "", count: int = 1) -> None:
@@ -330,10 +331,17 @@ class Accountant:
             histogram.values.append(cost)
             histogram.ahead -= cost
 
+    def _note(self, event: RecordedUsage, account: Account) -> None:
+        """Take note of what few events tell beside their usage."""
+        if event.estimated:
+            series = self._intern(ESTIMATED_EVENTS.name, _whose(account))
+            add(self._batch.sums, series, 0, 1)
+        if event.reservation:
+            self._batch.settled.append(event.reservation)
+
     def _unpriced(self, account: Account, reason: str) -> tuple[None, str]:
         """Count an event that has no price."""
-        labels = {name: account.labels.get(name, "") for name in ("provider", "model")}
-        series = self._intern(UNPRICED_EVENTS.name, labels | {"reason": reason})
+        series = self._intern(UNPRICED_EVENTS.name, _whose(account) | {"reason": reason})
         add(self._batch.sums, series, account.quarter, 1)
         return None, ""
 
@@ -398,6 +406,11 @@ class Accountant:
             own = dict(zip(family.labels, values, strict=True))
             histogram = self._histograms[key] = Histogram(family, own)
         return histogram
+
+
+def _whose(account: Account) -> dict[str, str]:
+    """Return the labels that say which model of which provider."""
+    return {name: account.labels.get(name, "") for name in ("provider", "model")}
 
 
 def _observe_shares(values: list[int], value: int, times: int) -> None:

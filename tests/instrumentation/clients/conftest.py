@@ -12,6 +12,7 @@ import openai
 import pytest
 
 import costmeter
+from costmeter.instrumentation import tokens
 from costmeter.instrumentation.clients import answering
 from costmeter.journal import process
 from costmeter.journal.reader import JournalReader
@@ -51,8 +52,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
 
 
 @pytest.fixture
-def metered(standin: str, recorded: Recorded) -> Iterator[None]:
-    """The SDK is metered, and the stand-in counts as OpenAI."""
+def metered(standin: str, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The SDK is metered, and the stand-in counts as OpenAI; no tokens are counted here."""
+    monkeypatch.setattr(tokens, "available", lambda: False)  # as without costmeter[tokens]
     costmeter.instrument(providers={standin: "openai"})
     yield
     costmeter.uninstrument()

@@ -91,6 +91,7 @@ class Call(msgspec.Struct):
                 duration_ns=min(duration_ns, MAX_DURATION_NS),
                 status=status if reading.status == "ok" else reading.status,
                 service_tier=tier and clipped(tier, MAX_NAME_LENGTH),
+                estimated=reading.estimated,
                 request=self._attribution.request,
                 reservation=self.reservation,
             )

@@ -11,10 +11,12 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from costmeter.instrumentation import tokens
 from costmeter.instrumentation.clients import openai_batch, openai_usage
 from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
+from costmeter.instrumentation.clients.openai_estimate import EstimatingReader
 from costmeter.instrumentation.clients.openai_images import ImageReader
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
 from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
@@ -47,7 +49,7 @@ OpenTelemetry has no names for moderations, images and audio.
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
 
-_READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
+_READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader | None]]] = {
     "image_generation": ImageReader.of,
     "transcription": TranscriptionReader.of,
     "speech": SpeechReader.of,
@@ -67,6 +69,7 @@ class OpenAI:
         azure = dict.fromkeys((module.AzureOpenAI, module.AsyncAzureOpenAI), "azure.ai.openai")
         self._addresses = Addresses(settings, azure)
         self._settings = settings
+        self._counts = tokens.available()
         self._unasked: set[str] = set()  # addresses of servers that know no stream_options
 
     def start(self, client: Any, options: Any) -> Call | None:
@@ -76,6 +79,8 @@ class OpenAI:
             return self._download(client, options)
         model = given(options, "model")
         reader = _READERS.get(operation)
+        if self._counts and options.url in _USAGE_ON_REQUEST:
+            reader = EstimatingReader.of
         return Call(
             operation=operation,
             provider=self._addresses.provider(client),

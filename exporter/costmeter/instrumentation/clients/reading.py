@@ -30,6 +30,7 @@ class Reading(msgspec.Struct, frozen=True):
         status: ``ok``, or the kind of error that the body itself tells of.
         odd: what could not be read as it stands, in words.
         others: what other models used that took part; ``usage`` does not include it.
+        estimated: whether ``usage`` was counted here rather than reported.
     """
 
     usage: dict[str, int] | None = None
@@ -38,6 +39,7 @@ class Reading(msgspec.Struct, frozen=True):
     status: str = "ok"
     odd: tuple[str, ...] = ()
     others: tuple[Share, ...] = ()
+    estimated: bool = False
 
     def _replace(self, **changes: Any) -> Reading:
         """Return the same with some fields changed, as a named tuple does."""
