@@ -19,22 +19,15 @@ from benchmarks.metering import Taken, measure, measure_costmeter, rows
 from benchmarks.mocked import SDKS
 from benchmarks.table import Row, show
 
-REQUIREMENTS: Final = (
-    "openlit==1.45.0",
-    "opentelemetry-instrumentation-openai-v2==2.4b0",
-    "anthropic",
-    "openai",
-    "msgspec",
-    "rich",
-)
 ROOT: Final = Path(__file__).parents[1]
+REQUIREMENTS: Final = ROOT / "benchmarks" / "peers.txt"
+"""What fits together; pip finds it in minutes, if at all."""
 VENV: Final = ROOT / ".run" / "peers"
-SDKS_OF: Final = {
-    "costmeter": ("openai", "anthropic"),
-    "OpenLIT": ("openai", "anthropic"),
-    "OpenTelemetry": ("openai",),
+PEERS: Final = {
+    "openai": ("costmeter", "OpenLIT", "OpenTelemetry"),
+    "anthropic": ("costmeter", "OpenLIT"),
 }
-"""Who is measured, on which SDKs."""
+"""Who is measured on which SDK."""
 
 
 def main() -> None:
@@ -43,10 +36,11 @@ def main() -> None:
         print(f"OpenLIT and OpenTelemetry's instrumentation are left out: {reason}")
         return
     lines: list[Row] = []
-    for who in SDKS_OF:
-        for title, taken in run(who).items():
+    for package, peers in PEERS.items():
+        for who in peers:
+            title, taken = run(who, package)
             lines += rows(f"{who}: {title}", {name: Taken(*call) for name, call in taken.items()})
-    show("The same beside peers, with the SDKs that OpenLIT accepts", lines)
+    show("What others add to a call, with the SDKs that OpenLIT accepts", lines)
 
 
 def install() -> str:
@@ -58,7 +52,7 @@ def install() -> str:
     try:
         for command in (
             [sys.executable, "-m", "venv", str(VENV)],
-            [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS],
+            [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(REQUIREMENTS)],
         ):
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except (OSError, subprocess.SubprocessError) as error:
@@ -68,35 +62,33 @@ def install() -> str:
     return ""
 
 
-def run(who: str) -> dict[str, dict[str, list[float]]]:
-    """Return what someone adds to the calls of each SDK, measured in a process of its own."""
+def run(who: str, package: str) -> tuple[str, dict[str, list[float]]]:
+    """Return an SDK with its version, and what someone adds to its calls: in a new process."""
     run = subprocess.run(
-        [VENV / "bin" / "python", "-m", "benchmarks.peers", who],
+        [VENV / "bin" / "python", "-m", "benchmarks.peers", who, package],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'exporter'}:{ROOT}"},
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         check=True,
     )
-    measured: dict[str, dict[str, list[float]]] = json.loads(run.stdout.splitlines()[-1])
-    return measured
+    title, taken = json.loads(run.stdout.splitlines()[-1])
+    return title, taken
 
 
 # -- In the environment of the peers -------------------------------------------------------------
 
 
-def measure_peers(who: str) -> None:
-    """Print what someone adds, as JSON."""
-    measured = {}
-    for sdk in SDKS:
-        if sdk.package in SDKS_OF[who]:
-            if who == "costmeter":
-                taken = measure_costmeter(sdk)
-            else:
-                drop_telemetry()
-                taken = measure(sdk, openlit if who == "OpenLIT" else opentelemetry)
-            measured[f"{sdk.package} {sdk.version}"] = taken
-    print(json.dumps(measured))
+def measure_one(who: str, package: str) -> None:
+    """Print what someone adds to the calls of an SDK, as JSON."""
+    sdk = next(sdk for sdk in SDKS if sdk.package == package)
+    if who == "costmeter":
+        taken = measure_costmeter(sdk)
+    else:
+        drop_telemetry()
+        taken = measure(sdk, openlit if who == "OpenLIT" else opentelemetry)
+    print(json.dumps((f"{package} {sdk.version}", taken)))
 
 
 def openlit() -> None:
@@ -134,4 +126,4 @@ def drop_telemetry() -> None:
 
 
 if __name__ == "__main__":
-    measure_peers(sys.argv[1])
+    measure_one(*sys.argv[1:])
