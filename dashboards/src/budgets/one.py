@@ -26,12 +26,11 @@ THIS: Final = "Of the chosen budget's open period."
 
 def section() -> Section:
     """Return the section."""
-    first, second = _figures(), _more()
+    figures = (*_figures(), *_more())
     return Section(
         "One budget: $budget, this $window",
         [
-            Line(3, [(4, figure) for figure in first]),
-            Line(3, [(4, figure) for figure in second]),
+            *(Line(3, [(6, figure) for figure in figures[at : at + 4]]) for at in (0, 4, 8)),
             Line(10, [(16, _spend()), (8, _thresholds())]),
             Line(8, [(16, _burning()), (8, _burns())]),
             Line(7, [(16, _periods()), (8, _alerts())]),

@@ -123,10 +123,10 @@ CHECKS: Final = (
 
 def section() -> Section:
     """Return the section."""
-    figures = [(4, alerts.told_by(check.alert, _figure(check))) for check in CHECKS]
+    figures = [(6, alerts.told_by(check.alert, _figure(check))) for check in CHECKS]
     return Section(
         "Is everything counted?",
-        [Line(3, figures[:6]), Line(3, figures[6:]), Line(6, [(24, _alerts())])],
+        [*(Line(3, figures[at : at + 4]) for at in (0, 4, 8)), Line(6, [(24, _alerts())])],
     )
 
 

@@ -62,10 +62,12 @@ def of(family: names.Family) -> str:
 
 def section() -> Section:
     """Return the section."""
+    figures = _figures()
     return Section(
         "What is used, and what idles, by resource",
         [
-            Line(3, [(4, figure) for figure in _figures()]),
+            Line(3, [(8, figure) for figure in figures[:3]]),
+            Line(3, [(8, figure) for figure in figures[3:]]),
             Line(7, [(24, _table())]),
             Line(7, [(12, _sizes(size)) for size in SIZES]),
         ],

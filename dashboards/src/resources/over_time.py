@@ -59,7 +59,7 @@ def _idle() -> Any:
         "Cost of what idles in an hour, by resource",
         "What is set aside and not used at each time costs so much an hour; not there where nothing"
         f" is set aside. {PRICED}",
-        [Query(f"{IDLE} or {COST} * NaN", "{{resource}}")],
+        [Query(f"sum by (resource) ({IDLE} or {COST} * NaN)", "{{resource}}")],
         units.USD_AXIS,
         nothing=NO_LIMIT,
     )
