@@ -15,7 +15,7 @@ import pytest
 
 import costmeter
 from costmeter.clock import SYSTEM_CLOCK
-from costmeter.instrumentation.clients import anthropic_batch, openai_batch
+from costmeter.instrumentation.clients import anthropic_batch, call, openai_batch
 from costmeter.ledger.accounting import Accountant, label_caps
 from costmeter.ledger.store import Ledger
 from costmeter.pricing.book import PriceBook
@@ -177,6 +177,18 @@ class TestOpenAI:
     )
     def test_a_line_of_something_else_is_no_result(self, line: bytes) -> None:
         assert openai_batch.read_line(line) is None
+
+
+def test_results_can_be_read_whatever_the_gate_says(
+    files: openai.resources.Files, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        def admit(self, *_: object, **__: object) -> None:
+            raise AssertionError("asked for what costs nothing")
+
+    monkeypatch.setattr(call, "gate", Closed())
+    files.content("output")
+    assert told(recorded) == OUTPUT
 
 
 class TestAnthropic:

@@ -9,7 +9,7 @@ what it has. What was never asked of a model (expired, cancelled) is no call.
 from __future__ import annotations
 
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from costmeter.instrumentation import boundary, record
 from costmeter.instrumentation.clients.call import Call
@@ -42,6 +42,8 @@ class Result(NamedTuple):
 
 class Download(Call):
     """A download of results, which costs nothing itself: it records what it reads, and no call."""
+
+    costs: ClassVar[bool] = False
 
     def end(self, status: str, read: Callable[..., Reading] | None = None, *answer: Any) -> None:  # noqa: ARG002
         """Read an answer that came at once; what came piece by piece was read as it came."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sys import modules
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -49,6 +49,8 @@ class Call(msgspec.Struct):
     reader: Reader | None = None
     reservation: str = msgspec.field(default_factory=take)
     instead: str = ""
+    costs: ClassVar[bool] = True
+    """Whether it is one at all: what only reads what calls have told is no matter of the gate."""
     _attribution: Attribution = msgspec.field(default_factory=attribution.get)
     _started_ns: int = msgspec.field(default_factory=monotonic_ns)
     _ended: bool = False
@@ -143,8 +145,10 @@ def begin(start: Callable[..., Call | None], *asked: Any, switching: bool = Fals
         BudgetExceededError: the gate refuses it.
     """
     call = attempt(start, *asked, default=None)
-    if call is not None and gate is not None:
+    if call is None or not call.costs:
+        return call
+    if gate is not None:
         gate.admit(call, asked, switching=switching)
-    if call is not None and OPENTELEMETRY in modules:
+    if OPENTELEMETRY in modules:
         attempt(mark, default=None)
     return call
