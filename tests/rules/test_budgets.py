@@ -82,16 +82,16 @@ def test_days_and_weeks_within_their_budgets_are_quiet(promtool: str, tmp_path: 
     day = Budget("by day", ZoneInfo("UTC"), limits={"day": Limits(soft=135 * NANO)})
     week = Budget("by week", ZoneInfo("UTC"), limits={"week": Limits(soft=700 * NANO)})
     replay = Replay([day, week], 300)
-    replay.run(10 * 288, lambda seconds: round(hourly(seconds) / 12 * NANO))
+    replay.run(9 * 288, lambda seconds: round(hourly(seconds) / 12 * NANO))
     replay.check(
         promtool,
         tmp_path,
         [
             # They have no thresholds here; nothing else is to be told, not even for a moment.
-            {"expr": "count(count_over_time(ALERTS[10d]))", "eval_time": "10d", "exp_samples": []},
+            {"expr": "count(count_over_time(ALERTS[9d]))", "eval_time": "9d", "exp_samples": []},
             {
                 "expr": "count(budget:cost_forecast:usd)",
-                "eval_time": "9d12h",
+                "eval_time": "8d12h",
                 "exp_samples": [{"labels": "{}", "value": 6}],
             },
         ],
