@@ -34,8 +34,7 @@ def given(**body: Any) -> Callable[[str], Any]:
 
 def watched(events: list[dict[str, Any] | str], **body: Any) -> Any:
     """Return what a stream of events comes to, read one byte after the other."""
-    reader = EstimatingReader.of(given(**body))
-    assert reader is not None
+    reader = EstimatingReader(given(**body))
     watcher = reader.watcher("text/event-stream", hiding=False)
     stream = "".join(f"data: {e if isinstance(e, str) else json.dumps(e)}\n\n" for e in events)
     assert b"".join(watcher.feed(bytes([byte])) for byte in stream.encode()) == stream.encode()
@@ -150,8 +149,7 @@ def test_what_cannot_be_counted_whole_is_not_counted(events: Any, body: dict[str
 
 def test_the_caller_may_go_on_with_its_list_of_messages() -> None:
     messages = [*CHAT["messages"]]
-    reader = EstimatingReader.of(given(messages=messages))
-    assert reader is not None
+    reader = EstimatingReader(given(messages=messages))
     watcher = reader.watcher("text/event-stream", hiding=False)
     messages.append({"role": "user", "content": "Hello!"})
     watcher.feed(b"data: %b\n\n" % json.dumps(chunk(content="Hello")).encode())
@@ -167,5 +165,9 @@ def test_a_stream_that_was_to_tell_its_usage_does_not_wait_for_a_vocabulary(
     assert watched([chunk(content="Hello")]).usage is not None
 
 
-def test_an_answer_that_does_not_stream_has_no_such_reader() -> None:
-    assert EstimatingReader.of(given(stream=None)) is None
+def test_an_answer_that_does_not_stream_is_not_watched(
+    client: openai.OpenAI, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EstimatingReader, "__init__", lambda *_: 1 / 0)
+    client.chat.completions.create(**CHAT, **headers())
+    assert [event.usage for event in recorded()] == [USED]

@@ -49,7 +49,7 @@ OpenTelemetry has no names for moderations, images and audio.
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
 
-_READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader | None]]] = {
+_READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
     "image_generation": ImageReader.of,
     "transcription": TranscriptionReader.of,
     "speech": SpeechReader.of,
@@ -79,8 +79,8 @@ class OpenAI:
             return self._download(client, options)
         model = given(options, "model")
         reader = _READERS.get(operation)
-        if self._counts and options.url in _USAGE_ON_REQUEST:
-            reader = EstimatingReader.of
+        if self._counts and options.url in _USAGE_ON_REQUEST and given(options, "stream"):
+            reader = EstimatingReader
         return Call(
             operation=operation,
             provider=self._addresses.provider(client),

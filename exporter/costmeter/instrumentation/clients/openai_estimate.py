@@ -62,11 +62,6 @@ class EstimatingReader:
         """Take what returns a field of the request by its name."""
         self._given = given
 
-    @classmethod
-    def of(cls, given: Callable[[str], Any]) -> EstimatingReader | None:
-        """Return a reader of a stream; None where nothing streams, or nothing can be counted."""
-        return cls(given) if tokens.available() and given("stream") else None
-
     def read(self, body: object) -> Reading:
         """Return what a parsed body tells."""
         return openai_usage.read(body)
