@@ -4,7 +4,7 @@ import importlib
 import sys
 
 NAMES = ("imports", "recording", "metering", "peers", "ingest", "scrape", "queries", "resources",
-         "forecast", "gate")  # fmt: skip
+         "forecast", "burn", "gate")  # fmt: skip
 
 for name in sys.argv[1:] or NAMES:
     importlib.import_module(f"benchmarks.{name}").main()

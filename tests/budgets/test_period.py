@@ -1,14 +1,20 @@
 """Calendar periods in time zones with and without daylight saving time."""
 
-from datetime import UTC, datetime
+from calendar import monthrange
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmeter.budgets.period import WINDOWS, period, previous
+from costmeter.budgets.period import WINDOWS, Window, period, previous
 from costmeter.units import NANO, QUARTER_SECONDS
+
+ZONES = [
+    "UTC", "Europe/Berlin", "America/New_York", "America/Santiago", "Asia/Kolkata",
+    "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca",
+]  # fmt: skip
 
 
 def at(text: str) -> int:
@@ -56,10 +62,7 @@ def test_a_day_whose_midnight_is_skipped_starts_at_the_change() -> None:
     moment=st.datetimes(
         datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001 hypothesis adds the zone
     ),
-    zone=st.sampled_from(
-        ["UTC", "Europe/Berlin", "America/New_York", "America/Santiago", "Asia/Kolkata",
-         "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca"]
-    ),
+    zone=st.sampled_from(ZONES),
     window=st.sampled_from(WINDOWS),
 )  # fmt: skip
 def test_periods_contain_their_instant_adjoin_and_consist_of_quarters(
@@ -71,3 +74,44 @@ def test_periods_contain_their_instant_adjoin_and_consist_of_quarters(
     assert found.start_ns <= instant < found.end_ns
     assert before.end_ns == found.start_ns
     assert found.start_ns % (QUARTER_SECONDS * NANO) == 0
+
+
+LOCAL_DAYS = st.dates(date(2000, 1, 1), date(2049, 12, 31))
+
+
+@given(LOCAL_DAYS, st.sampled_from(ZONES))
+def test_a_day_is_all_that_the_calendar_of_its_zone_calls_by_its_name(day: date, zone: str) -> None:
+    local = ZoneInfo(zone)
+    noon = int(datetime.combine(day, time(12), local).timestamp()) * NANO
+    found = period("day", noon, local)
+    first, last = (
+        datetime.fromtimestamp(at_ns / NANO, local)
+        for at_ns in (found.start_ns, found.end_ns - NANO)
+    )
+    assert found.key == day.isoformat() == first.date().isoformat() == last.date().isoformat()
+    before = datetime.fromtimestamp((found.start_ns - NANO) / NANO, local)
+    assert before.date() < day
+    assert 22 * 3600 <= (found.end_ns - found.start_ns) / NANO <= 26 * 3600
+
+
+@given(LOCAL_DAYS, st.sampled_from(ZONES), st.sampled_from(["week", "month"]))
+def test_a_week_or_a_month_is_the_days_that_the_calendar_gives_it(
+    day: date, zone: str, window: Window
+) -> None:
+    local = ZoneInfo(zone)
+    noon = int(datetime.combine(day, time(12), local).timestamp()) * NANO
+    found = period(window, noon, local)
+    days = []
+    each = period("day", found.start_ns, local)
+    assert each.start_ns == found.start_ns
+    while each.start_ns < found.end_ns:
+        days.append(date.fromisoformat(each.key))
+        each = period("day", each.end_ns, local)
+    assert each.start_ns == found.end_ns
+    if window == "week":
+        assert [day.isoweekday() for day in days] == [1, 2, 3, 4, 5, 6, 7]
+        year, week, _ = day.isocalendar()
+        assert found.key == f"{year}-W{week:02d}"
+    else:
+        assert [day.day for day in days] == list(range(1, monthrange(day.year, day.month)[1] + 1))
+        assert {(day.year, day.month) for day in days} == {(day.year, day.month)}

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmeter.budgets.budget import Budget, Limits
-from costmeter.budgets.rollover import inherited
+from costmeter.budgets.period import Window, period, previous
+from costmeter.budgets.rollover import ROLLOVER_PERIODS, chain, inherited
 from costmeter.budgets.spending import Spending
 from costmeter.units import NANO, quarter
 
@@ -39,6 +40,61 @@ def test_nothing_is_inherited_that_was_not_left_unused(spent: list[int], most: i
     carried = inherited(Limits(soft=100, rollover_max=most), spent)
     assert 0 <= carried <= most
     assert carried <= sum(max(0, 100 - nano) for nano in spent)
+
+
+@given(st.lists(st.integers(0, 300), max_size=30), st.integers(0, 200))
+def test_the_chain_accounts_for_every_cent(spent: list[int], most: int) -> None:
+    inherited_before = 0
+    steps = list(chain(Limits(soft=100, rollover_max=most), spent))
+    assert [step.spent for step in steps] == spent
+    for step in steps:
+        assert step.limit == 100 + inherited_before
+        # What was left is passed on, but for what is over the maximum; a period over its limit
+        # passes nothing on.
+        assert step.passed_on == min(most, max(0, step.limit - step.spent))
+        inherited_before = step.passed_on
+    assert inherited(Limits(soft=100, rollover_max=most), spent) == inherited_before
+
+
+@given(st.lists(st.tuples(st.integers(0, 150), st.integers(0, 150)), max_size=12))
+def test_a_ledger_that_knows_a_part_of_the_spend_takes_no_less_for_inherited(
+    spent: list[tuple[int, int]],
+) -> None:
+    together = inherited(LIMITS, (one + other for one, other in spent))
+    assert together <= inherited(LIMITS, (one for one, _ in spent))
+
+
+@given(
+    st.dictionaries(st.integers(-400 * 96, 96), st.integers(1, 300), max_size=40),
+    st.sampled_from(["day", "week", "month"]),
+    st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Santiago"]),
+    st.datetimes(datetime(2023, 12, 1), datetime(2026, 12, 1)),  # noqa: DTZ001 taken as UTC; 2024 is a leap year
+)
+def test_what_spending_inherits_is_the_chain_of_its_calendar_s_periods(
+    quarters: dict[int, int], window: Window, zone: str, moment: datetime
+) -> None:
+    now = int(moment.replace(tzinfo=ZoneInfo("UTC")).timestamp()) * NANO
+    spent = {quarter(now) + number: nano for number, nano in quarters.items()}
+    local = ZoneInfo(zone)
+    spending = Spending(Budget("team", local, limits={window: LIMITS}))
+    spending.load(spent, {}, now)
+    closed = [previous(period(window, now, local), local)]
+    while len(closed) < ROLLOVER_PERIODS:
+        closed.insert(0, previous(closed[0], local))
+    sums = [
+        sum(
+            nano
+            for number, nano in spent.items()
+            if each.start_ns <= number * 900 * NANO < each.end_ns
+        )
+        for each in closed
+    ]
+    first = next((index for index, nano in enumerate(sums) if nano), len(sums))
+    assert [each.key for each, _ in spending.inheritance(window, now)] == [
+        each.key for each in closed[first:]
+    ]
+    ((_, limits),) = spending.limits(now)
+    assert limits.soft - LIMITS.soft == inherited(LIMITS, sums[first:])
 
 
 def at(text: str) -> int:
