@@ -156,6 +156,25 @@ def test_several_journals_are_read_at_once(stack: Stack) -> None:
     second.close()
 
 
+def test_an_event_with_an_identity_counts_once_whichever_way_and_however_often_it_comes(
+    stack: Stack,
+) -> None:
+    other = JournalWriter(stack.journal)  # of another process that reads the same results
+    again = msgspec.json.encode(event(identity="openai/file-1/request-1"))
+    stack.write(identity="openai/file-1/request-1")
+    assert other.write(again)
+    pipeline, _ = stack.start()
+    until(lambda: stack.spent() == COST)
+    receipt = pipeline.submit("app", 1, [event(identity="openai/file-1/request-1")])
+    assert receipt.result(timeout=20).accepted == 0
+    pipeline.stop()
+    assert other.write(again)
+    stack.write(identity="openai/file-1/request-2")
+    stack.start()
+    until(lambda: stack.spent() == 2 * COST)
+    other.close()
+
+
 def test_a_batch_over_http_counts_once_however_often_it_is_sent(stack: Stack) -> None:
     pipeline, _ = stack.start()
     assert pipeline.submit("batch-job", 1, [event(), event()]).result(10) == Receipt(2)
