@@ -267,6 +267,21 @@ BUDGET_EMERGENCY: Final = Family(
     ("budget",),
 )
 
+GATE_ELSEWHERE_AGE: Final = Family(
+    "cost_gate_elsewhere_age_seconds",
+    "gauge",
+    "Age of what is known of the spend of other exporters; absent where there is no need to know, "
+    "or nothing is known.",
+)
+GATE_ELSEWHERE_UNSEEN: Final = Family(
+    "cost_gate_elsewhere_unseen_usd",
+    "gauge",
+    "What other exporters may have spent of a budget without being seen, at their rate, in US "
+    "dollars.",
+    ("budget",),
+    scale=NANO,
+)
+
 # -- Resources --------------------------------------------------------------------------------
 
 CPU_USAGE: Final = Family(
@@ -395,7 +410,7 @@ ALERTS_RECEIVED: Final = Family(
 GAUGE_FAMILIES: Final = (
     BUDGET_SPEND, BUDGET_CREDIT, BUDGET_PERIOD_START, BUDGET_PERIOD_END,
     BUDGET_LIMIT, BUDGET_ROLLOVER, BUDGET_THRESHOLD, BUDGET_INFO,
-    BUDGET_EMERGENCY, GATE_CHECKS, GATE_RESERVED,
+    BUDGET_EMERGENCY, GATE_CHECKS, GATE_RESERVED, GATE_ELSEWHERE_AGE, GATE_ELSEWHERE_UNSEEN,
     CPU_USAGE, MEMORY_USAGE, CPU_LIMIT, MEMORY_LIMIT, CPU_PRICE, MEMORY_PRICE, RESOURCE_UP,
     TOKEN_PRICE, SPIKE_MIN_EXCESS,
     BUILD_INFO, LEDGER_INFO, LEDGER_CREATED, LEDGER_SIZE,

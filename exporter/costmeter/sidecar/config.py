@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -85,6 +86,27 @@ class IntakeConfig(Section):
     burst: Annotated[int, Field(ge=1)] = 40
 
 
+def _http(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("a URL begins with http:// or https:// and a host")
+    return value
+
+
+class PrometheusConfig(Section):
+    """Prometheus, or what answers its queries, for budgets that several exporters share.
+
+    Attributes:
+        url: its address, with a path where it has one, and user and password where it wants them.
+        poll_interval: how often it is asked.
+        max_age: how old what it knows of the other exporters may be.
+    """
+
+    url: Annotated[str, AfterValidator(_http)]
+    poll_interval: Duration = timedelta(seconds=15)
+    max_age: Duration = timedelta(minutes=5)
+
+
 class GateConfig(Section):
     """The gate, which applications ask before they spend.
 
@@ -141,6 +163,7 @@ class Config(Section):
     budgets: Annotated[tuple[BudgetConfig, ...], Field(max_length=MAX_BUDGETS)] = ()
     intake: IntakeConfig = IntakeConfig()
     gate: GateConfig = GateConfig()
+    prometheus: PrometheusConfig | None = None
     alerts: AlertsConfig = AlertsConfig()
     access: AccessConfig = AccessConfig()
 

@@ -201,6 +201,11 @@ class Exporter:
         yield Gauges(names.BUDGET_EMERGENCY, [((name,), on) for name, on in emergencies.items()])
         yield Gauges(names.GATE_CHECKS, list(gate.checks().items()))
         yield Gauges(names.GATE_RESERVED, [((name,), n) for name, n in gate.reserved().items()])
+        elsewhere = self._pipeline.gatehouse.elsewhere
+        age = elsewhere.age_seconds()
+        yield Gauges(names.GATE_ELSEWHERE_AGE, [] if age is None else [((), age)])
+        unseen = elsewhere.unseen().items()
+        yield Gauges(names.GATE_ELSEWHERE_UNSEEN, [((name,), nano) for name, nano in unseen])
 
     def _resource_gauges(self) -> Iterator[Gauges]:
         readings = self._pipeline.readings

@@ -43,8 +43,7 @@ from costmeter.sidecar.alert_book import AlertBook
 from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
-from costmeter.sidecar.gate import Gate
-from costmeter.sidecar.gate_socket import GateSocket
+from costmeter.sidecar.gatehouse import Gatehouse
 from costmeter.sidecar.publisher import Publisher
 from costmeter.sidecar.submissions import Delivery, Submissions
 from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
@@ -112,6 +111,7 @@ class Pipeline:
         book: where the budgets come from.
         emergencies: which budgets are in emergency.
         alerts: alerts that came back.
+        gatehouse: the gate and what belongs to it.
         gate: what applications ask before they spend.
         readings: what the watched resources use now.
         collectors: how each part did last.
@@ -154,8 +154,10 @@ class Pipeline:
         self.emergencies = Emergencies(self.ledger, clock)
         self.alerts = AlertBook(self.ledger, self.emergencies)
         self.budgets = self.new_budgets(config)
-        self.gate = Gate(self, self.emergencies.active, clock=clock)
-        self._gate_socket: GateSocket | None = None
+        self.gatehouse = Gatehouse(
+            self, self.emergencies.active, ledger=self.ledger.id, clock=clock
+        )
+        self.gate = self.gatehouse.gate
         positions = self.ledger.positions()
         self.readers = [JournalReader(path, positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
@@ -199,7 +201,8 @@ class Pipeline:
     def start(self) -> None:
         """Begin to read."""
         self._thread.start()
-        self._open_gate()
+        began = time.monotonic()
+        self._report("gate", began, self.gatehouse.open())
         threading.Thread(target=self._refresh, name="costmeter-prices", daemon=True).start()
 
     def submit(self, source: str, sequence: int, events: Sequence[UsageEvent]) -> Future[Receipt]:
@@ -273,8 +276,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """End the thread after the commit under way, and close the ledger."""
-        if self._gate_socket is not None:
-            self._gate_socket.stop()
+        self.gatehouse.close()
         self._draining.set()
         self._stopped.set()
         self._wake.set()
@@ -359,21 +361,9 @@ class Pipeline:
             self._forget.extend(reader.release())
         turn.delivery.answer()
 
-    def _open_gate(self) -> None:
-        began = time.monotonic()
-        try:
-            self._gate_socket = GateSocket(self.gate, self.config.gate_sockets)
-        except CostmeterError as error:
-            log.error("%s; it can be asked over HTTP only", error)  # noqa: TRY400 - no bug of ours
-            self._report("gate", began, str(error))
-        else:
-            self._gate_socket.start()
-            self._report("gate", began)
-
     def abandon(self) -> None:
         """Leave everything to the parent process: for a forked child."""
-        if self._gate_socket is not None:
-            self._gate_socket.abandon()
+        self.gatehouse.abandon()
         self.ledger.abandon()
 
     def _read_journals(self, positions: dict[str, int]) -> None:

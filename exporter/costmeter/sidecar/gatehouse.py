@@ -1,0 +1,61 @@
+"""The gate with all that belongs to it: its socket, and what is known of other exporters."""
+
+from __future__ import annotations
+
+import logging
+
+from costmeter.budgets.enforcement import IsEmergency
+from costmeter.clock import Clock
+from costmeter.errors import CostmeterError
+from costmeter.sidecar.elsewhere import Elsewhere
+from costmeter.sidecar.gate import Books, Gate
+from costmeter.sidecar.gate_socket import GateSocket
+
+log = logging.getLogger(__name__)
+
+
+class Gatehouse:
+    """Opens and closes the gate.
+
+    Attributes:
+        gate: what applications ask before they spend.
+        elsewhere: what exporters with other ledgers spend of the same budgets.
+    """
+
+    def __init__(
+        self, books: Books, is_emergency: IsEmergency, *, ledger: str, clock: Clock
+    ) -> None:
+        """Build it; :meth:`open` lets the first one in.
+
+        Args:
+            books: budgets, prices and configuration in force.
+            is_emergency: says which budgets were put in emergency mode.
+            ledger: the id of the ledger.
+            clock: what tells the time.
+        """
+        self._books = books
+        self._socket: GateSocket | None = None
+        self.elsewhere = Elsewhere(lambda: books.config.prometheus, ledger, clock)
+        self.gate = Gate(books, is_emergency, clock=clock, others=self.elsewhere)
+
+    def open(self) -> str:
+        """Begin to answer; return what keeps it from doing so, empty where nothing does."""
+        self.elsewhere.start()
+        try:
+            self._socket = GateSocket(self.gate, self._books.config.gate_sockets)
+        except CostmeterError as error:
+            log.error("%s; it can be asked over HTTP only", error)  # noqa: TRY400 - no bug of ours
+            return str(error)
+        self._socket.start()
+        return ""
+
+    def close(self) -> None:
+        """Answer no more; harmless where it is closed."""
+        self.elsewhere.stop()
+        if self._socket is not None:
+            self._socket.stop()
+
+    def abandon(self) -> None:
+        """Leave everything to the parent process: for a forked child."""
+        if self._socket is not None:
+            self._socket.abandon()
