@@ -51,6 +51,8 @@ NOBODY: Final = "(none)"
 """Stands for a label that was not set."""
 CREDIT: Final = "credit"
 """Stands among the components for money that came back."""
+CHOICE: Final = "choice"
+"""The label of a list's values where the list's own label is chosen."""
 BY: Final = "$by"
 """The label that is chosen to split by."""
 
@@ -169,21 +171,24 @@ def quantile(q: float, label: str, buckets: str) -> str:
 
 
 def largest(label: str, vector: str) -> str:
-    """Return the largest sums by a label."""
-    return _named(label, f"topk({TOP}, sum by ({label}) ({vector}))")
+    """Return the largest sums by a label; where it is a choice, under :data:`CHOICE` instead."""
+    found = _named(label, f"topk({TOP}, sum by ({label}) ({vector}))")
+    if not label.startswith("$"):
+        return found
+    return f'sum by ({CHOICE}) (label_replace({found}, "{CHOICE}", "${{1}}", "{label}", "(.*)"))'
 
 
 def largest_over_time(label: str, vector: str) -> tuple[str, str]:
-    """Return the sums by a label that rose most within the range, and the sum of all others.
-
-    What ranks is the same at all times, or a value would be now among the largest and now among
-    the rest.
-    """
-    spent = gained(series(names.SPEND), at=" @ end()")
-    ranks = f"topk({STACKED}, sum by ({label}) ({spent}))"
+    """Return the sums by a label on whose values most was spent, and the sum of all others."""
     sums = f"sum by ({label}) ({vector})"
-    others = f"sum({sums} unless on ({label}) {ranks})"
-    return _named(label, f"{sums} and on ({label}) {ranks}"), f"{others} or vector(0)"
+    others = f"sum({sums} unless on ({label}) {_dearest(label)})"
+    return _named(label, f"{sums} and on ({label}) {_dearest(label)}"), f"{others} or vector(0)"
+
+
+def ratio_over_time(label: str, part: str, whole: str) -> str:
+    """Return one vector by another, by a label, of the values on which most was spent."""
+    share = f"sum by ({label}) ({part}) / (sum by ({label}) ({whole}) > 0)"
+    return _named(label, f"{share} and on ({label}) {_dearest(label)}")
 
 
 def change(label: str, ago: str) -> str:
@@ -208,6 +213,15 @@ def otherwise(vector: str, label: str, text: str, known: str) -> str:
     """Return a vector, or where it is empty and that is known a single 0 whose label says so."""
     none = f'label_replace(vector(0), "{label}", "{text}", "", "")'
     return f"{vector} or on () ({none} and on () {known})"
+
+
+def _dearest(label: str) -> str:
+    """Return the values of a label on which most was spent within the range.
+
+    The same at all times, or one would be now among the dearest and now among the rest.
+    """
+    spent = gained(series(names.SPEND), at=" @ end()")
+    return f"topk({STACKED}, sum by ({label}) ({spent}))"
 
 
 def _first(selector: str) -> str:

@@ -161,11 +161,24 @@ class Company:
         self._spend({**labels, "component": "input"}, read)
         self.meter.add(names.FAILED_SPEND, labels, read)
         whose = {"provider": flow.provider, "model": flow.model}
-        for kind, price in zip(("input", "cache_read", "output"), flow.usd_per_million, strict=True):
+        for kind, price in zip(
+            ("input", "cache_read", "output"), flow.usd_per_million, strict=True
+        ):
             of = {**whose, "type": kind}
             self.meter.record(names.TOKEN_PRICE.name, of, int(float(price) * 1000), NANO)
         slow = int(0.4 * NANO + flow.tokens[2] * NANO // 90)
         self.meter.observe(names.API_CALL_DURATION, whose, slow, calls)
+        if calls:
+            rules = "provider_model:cost_provider_api_call"
+            jitter = 800 + self.now // 60 * 37 % 400
+            self.meter.record(
+                f"{rules}_duration_seconds:p50_rate5m", whose, slow * jitter, 1000 * NANO
+            )
+            self.meter.record(
+                f"{rules}_duration_seconds:p95_rate5m", whose, slow * jitter, 600 * NANO
+            )
+            share = 1000 * failed // (calls + failed)
+            self.meter.record(f"{rules}_errors:ratio_rate5m", whose, share, 1000)
         where = {"endpoint": flow.endpoint, "provider": flow.provider}
         self.meter.observe(names.REQUEST_COST, where, sum(flow.costs().values()), calls)
 

@@ -13,7 +13,7 @@ from costmeter import names
 from tests.dashboards.recorded import Ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from costmeter.names import Family
@@ -72,6 +72,11 @@ class Meter:
             (_text(series, extra or {}), repr(value / self._scales[series[0]]))
             for series, value in self.values.items()
         ]
+
+    def samples(self) -> Iterator[tuple[Series, str]]:
+        """Yield every series and its value as text."""
+        for series, value in self.values.items():
+            yield series, repr(value / self._scales[series[0]])
 
     def page(self) -> str:
         """Return all of it in Prometheus's text format."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from dashboards.src.queries import FIRST, LATEST, RECORDED, SAMPLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from tests.dashboards.exposed import Meter
+    from tests.dashboards.exposed import Meter, Series
 
 SEEN = "ledger:cost_seen:timestamp_seconds"
 BARS = {"sm": 300, "hdwy": 3600}
@@ -24,6 +24,7 @@ class Ranges:
         self._latest: dict[str, str] = {}
         self._first: dict[str, str] = {}
         self._seen: dict[str, int] = {}
+        self._labels: dict[tuple[str, Series], str] = {}
 
     def see(self, ledger: str, meter: Meter, at: int, *, found: bool = False) -> None:
         """Take a ledger's counters; ``found`` where it has a past that nobody watched."""
@@ -47,8 +48,12 @@ class Ranges:
                     yield f'{SAMPLED}{{{labels},bars="{bars}"}}', value
 
     def _counters(self, ledger: str, meter: Meter) -> Iterator[tuple[str, str]]:
-        of: Mapping[str, str] = {"job": self._job, "ledger": ledger}
-        for text, value in meter.lines(of):
-            family, _, labels = text[:-1].partition("{")
-            if family in RECORDED:
-                yield f'{labels},family="{family}"', value
+        for series, value in meter.samples():
+            if series[0] in RECORDED:
+                labels = self._labels.get((ledger, series))
+                if labels is None:
+                    own = {**dict(series[1]), "job": self._job, "ledger": ledger}
+                    own["family"] = series[0]
+                    labels = ",".join(f'{key}="{text}"' for key, text in own.items())
+                    self._labels[ledger, series] = labels
+                yield labels, value

@@ -167,7 +167,7 @@ def test_calendar_figures_stand_against_the_limits(stack: Stack) -> None:
     until(lambda: figure("Of the month's limit, projected"), "the forecast")
 
     assert figure("Of the day's limit") == pytest.approx(3 / 80)
-    assert figure("Of the week's limit") == pytest.approx(12 / 80)
+    assert figure("Left this month") == pytest.approx(40)
     assert figure("Of the month's limit") == pytest.approx(40 / 80)
 
 

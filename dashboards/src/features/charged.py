@@ -20,7 +20,8 @@ def section() -> Section:
     return Section(
         "The bill of the chosen time",
         [
-            Line(3, [(4, figure) for figure in _figures()]),
+            Line(3, [(8, figure) for figure in _figures()[:3]]),
+            Line(3, [(8, figure) for figure in _figures()[3:]]),
             Line(11, [(16, _bill()), (8, _amounts())]),
         ],
     )
@@ -100,7 +101,7 @@ def _amounts() -> Any:
         f"Spend by {WHOM}",
         f"Money spent in the chosen time, less what came back: the {queries.TOP} largest.",
         queries.largest(WHOM, queries.spend()),
-        WHOM,
+        queries.CHOICE,
         units.USD,
     )
 

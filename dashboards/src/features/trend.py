@@ -75,12 +75,12 @@ def _models() -> Any:
 
 
 def _cost() -> Any:
-    cost = queries.ratio(WHOM, gained_ahead(PAID), gained_ahead(CALLS))
+    cost = queries.ratio_over_time(WHOM, gained_ahead(PAID), gained_ahead(CALLS))
     return panels.lines(
         f"Cost of a call by {WHOM}",
         "Spend in the time from each point to the next by call; compute, storage and network are"
-        f" left out. The {queries.STACKED} dearest.",
-        [Query(f"topk({queries.STACKED}, {cost})", AUTO)],
+        f" left out. Of the {queries.STACKED} that cost most.",
+        [Query(cost, AUTO)],
         units.USD_AXIS,
         points=panels.MEANS,
         nothing="No calls",

@@ -35,7 +35,8 @@ def section() -> Section:
     return Section(
         "The chosen time, side by side",
         [
-            Line(3, [(4, figure) for figure in _figures()]),
+            Line(3, [(8, figure) for figure in _figures()[:3]]),
+            Line(3, [(8, figure) for figure in _figures()[3:]]),
             Line(11, [(24, _table())]),
             Line(8, [(8, _spend()), (8, _failed()), (8, _prices())]),
         ],
@@ -92,6 +93,7 @@ def _figures() -> tuple[Any, ...]:
 def _table() -> Any:
     spend, calls, tokens, paid = queries.spend(), gained(CALLS), gained(TOKENS), gained(PAID)
     failed_spend = gained(FAILED_SPEND)
+    called = f"and on ({PER}) (sum by ({PER}) ({calls}) > 0)"  # by the chosen features and teams
     return panels.rows(
         f"By {PER}",
         "The column Cost adds up to the figure 'Spend'. Unit costs leave compute, storage and"
@@ -107,8 +109,12 @@ def _table() -> Any:
             Column("1M tokens", queries.ratio(PER, f"1e6 * {paid}", tokens), units.USD),
             Column("Cached", queries.ratio(PER, gained(CACHED), gained(READ)), units.SHARE),
             Column("Out of a dollar", queries.ratio(PER, gained(MADE), paid), units.COUNT),
-            Column("P50", queries.quantile(0.5, PER, gained(DURATIONS)), units.DURATION),
-            Column("P95", queries.quantile(0.95, PER, gained(DURATIONS)), units.DURATION),
+            Column(
+                "P50", f"{queries.quantile(0.5, PER, gained(DURATIONS))} {called}", units.DURATION
+            ),
+            Column(
+                "P95", f"{queries.quantile(0.95, PER, gained(DURATIONS))} {called}", units.DURATION
+            ),
             Column("Failed", queries.ratio(PER, gained(FAILED), calls), units.SHARE, levels=FAILS),
             Column("Spent on failed", by(PER, failed_spend), units.USD),
         ],
@@ -120,7 +126,7 @@ def _spend() -> Any:
         f"Spend by {PER}",
         f"Money spent in the chosen time, less what came back: the {queries.TOP} largest.",
         queries.largest(PER, queries.spend()),
-        PER,
+        queries.CHOICE,
         units.USD,
     )
 

@@ -19,7 +19,7 @@ def section() -> Section:
     return Section(
         "Speed and failures",
         [
-            Line(8, [
+            Line(10, [
                 (8, _lines("P50", f"Half were faster:{TEXT}", f"{duration}:p50_rate5m",
                            units.DURATION)),
                 (8, _lines("P95", f"95 of 100 were faster:{TEXT}", f"{duration}:p95_rate5m",
@@ -34,7 +34,7 @@ def _lines(title: str, text: str, rule: str, unit: units.Unit) -> Any:
     return panels.lines(
         title,
         text,
-        [Query(f"max by (provider, model) ({rule}{{{CHOSEN}}}) >= 0", "{{provider}} {{model}}")],
+        [Query(f"max by (model) ({rule}{{{CHOSEN}}}) >= 0", "{{model}}")],
         unit,
         nothing="No calls",
     )

@@ -38,12 +38,12 @@ def _spend() -> Any:
 
 def _cost() -> Any:
     paid, tokens = gained_ahead(PAID), gained_ahead(TOKENS)
-    cost = queries.ratio(PER, f"1e6 * {paid}", tokens)
+    cost = queries.ratio_over_time(PER, f"1e6 * {paid}", tokens)
     return panels.lines(
         f"Cost of 1M tokens by {PER}",
         "Spend in the time from each point to the next by a million tokens of any type in it;"
-        f" compute, storage and network are left out. The {queries.STACKED} dearest.",
-        [Query(f"topk({queries.STACKED}, {cost})", AUTO)],
+        f" compute, storage and network are left out. Of the {queries.STACKED} that cost most.",
+        [Query(cost, AUTO)],
         units.USD_AXIS,
         points=panels.MEANS,
         nothing="No tokens",

@@ -82,7 +82,14 @@ def _against_limits() -> tuple[Any, ...]:
             levels=LIMITS,
             nothing="No limit set",
         )
-        for window in ("day", "week", "month")
+        for window in ("day", "month")
+    )
+    left = panels.figure(
+        "Left this month",
+        "The month's limit less what is spent; negative where more was.",
+        f"-({_spent('month')} - {_limit('month')})",
+        units.USD_CHANGE,
+        nothing="No limit set",
     )
     projected = panels.figure(
         "Of the month's limit, projected",
@@ -93,7 +100,7 @@ def _against_limits() -> tuple[Any, ...]:
         levels=LIMITS,
         nothing="No limit set",
     )
-    return (*used, projected)
+    return (*used, left, projected)
 
 
 def _projected() -> Any:

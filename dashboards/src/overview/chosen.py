@@ -106,5 +106,5 @@ def _amounts(label: str) -> Any:
         f"{NET}, by {label}: the {queries.TOP} largest.",
         queries.largest(label, queries.spend()),
         label,
-        units.USD,
+        units.USD_CHANGE if label == "component" else units.USD,
     )
