@@ -16,13 +16,14 @@ from costmeter.ledger import alerts, audit
 from costmeter.ledger.alerts import Alert
 from costmeter.ledger.audit import Change
 from costmeter.sidecar.alert_book import Taken
+from costmeter.sidecar.asked import Outcome
 from costmeter.sidecar.budget_book import (
     Listed,
     Precondition,
     Proposal,
     UnknownBudgetError,
 )
-from costmeter.sidecar.pipeline import Outcome, Pipeline
+from costmeter.sidecar.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +26,7 @@ from pydantic import (
 from costmeter.budgets import schema as budgets_schema
 from costmeter.budgets.budget import Budget
 from costmeter.budgets.schema import BudgetConfig
-from costmeter.errors import ConfigError
+from costmeter.errors import ConfigError, JournalError
 from costmeter.journal.process import gate_socket
 from costmeter.ledger.accounting import label_caps
 from costmeter.names import DIMENSIONS
@@ -211,6 +212,27 @@ class Config(Section):
     def label_caps(self) -> dict[str, int]:
         """How many values each label may have, in the order in which labels are drawn."""
         return label_caps({name: label.max_values for name, label in self.labels.items()})
+
+    def make_journals(self) -> None:
+        """Make the journals' directories where there are none.
+
+        Raises:
+            JournalError: one cannot be made.
+        """
+        for path in self.journal:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                message = f"journal {path}: cannot be made: {error.strerror}"
+                raise JournalError(message) from error
+
+    def fixed_to(self, changed: Config) -> Iterator[str]:
+        """Yield what is other in a changed configuration and takes a restart."""
+        for name in ("journal", "ledger", "listen", "timezone", "scrape_interval"):
+            if getattr(changed, name) != getattr(self, name):
+                yield f"{name}: a change needs a restart"
+        if changed.extra_labels != self.extra_labels:
+            yield "labels: adding or removing a label needs a restart"
 
     @property
     def extra_labels(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, Self
 
-from costmeter.errors import CostmeterError, JournalError, LedgerError
+from costmeter.errors import CostmeterError, LedgerError
 from costmeter.sidecar import config as configuration
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exporter import Exporter
@@ -357,7 +357,7 @@ def attach(
     )
     try:
         settings = load()
-        _make_journals(settings)
+        settings.make_journals()  # now: what is recorded next has to find them
         with _lock:
             if _key(settings) in _inherited:
                 # SQLite would take the parent's locks for this process's own.
@@ -377,15 +377,6 @@ def attach(
 
 def _key(config: Config) -> Path:
     return config.ledger.resolve()
-
-
-def _make_journals(config: Config) -> None:
-    """Make the journals' directories now: what is recorded next has to find them."""
-    for directory in config.journal:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise JournalError(f"journal {directory}: cannot be made: {error.strerror}") from error
 
 
 def _before_fork() -> None:

@@ -12,17 +12,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
 from costmeter.budgets.emergency import Emergencies
 from costmeter.budgets.meter import BudgetMeter
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.errors import ConfigError, CostmeterError, JournalError, LedgerError
+from costmeter.errors import ConfigError, CostmeterError, LedgerError
 from costmeter.journal.reader import JournalReader
 from costmeter.ledger.accounting import Accountant
 from costmeter.ledger.audit import Document
@@ -31,16 +29,16 @@ from costmeter.ledger.store import Ledger
 from costmeter.names import (
     EVENTS_DROPPED,
     EVENTS_READ,
-    EVENTS_REDATED,
     EVENTS_REJECTED,
     INSTRUMENTATION_ERRORS,
-    LABEL_OVERFLOW,
     LEDGER_FAMILIES,
     Family,
 )
 from costmeter.pricing.book import PriceBook
 from costmeter.sidecar.alert_book import AlertBook
+from costmeter.sidecar.asked import Asked, Outcome
 from costmeter.sidecar.budget_book import BudgetBook
+from costmeter.sidecar.collectors import Collectors, Dues
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.gatehouse import Gatehouse
@@ -62,18 +60,6 @@ PRUNE_SECONDS: Final = 3600.0
 PRICES_SECONDS: Final = 300.0
 """How often it is asked whether prices have to be fetched, and how soon after a failure again."""
 
-_COUNTED: Final = {
-    EVENTS_READ: ("journal", "http", "resources"),
-    EVENTS_REJECTED: ("malformed", "too_large", "torn", "invalid", "rate_limited"),
-    EVENTS_DROPPED: ("",),
-    EVENTS_REDATED: ("",),
-    INSTRUMENTATION_ERRORS: ("",),
-    LABEL_OVERFLOW: (),
-}
-"""Counts that exist from the start, at 0: with these values of their label, or with every label."""
-
-Outcome = TypeVar("Outcome")
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -87,15 +73,6 @@ class _Turn(NamedTuple):
     batch: Batch
     delivery: Delivery
     read_ns: int | None
-
-
-@dataclass(slots=True)
-class Collector:
-    """How a part of the pipeline did last: seconds it took, and whether it succeeded."""
-
-    seconds: float = 0.0
-    success: bool = True
-    problem: str = ""
 
 
 class Pipeline:
@@ -138,8 +115,7 @@ class Pipeline:
         self.config = config
         self._load = load
         self._clock = clock
-        for path in config.journal:
-            _make_directory(path)
+        config.make_journals()
         self.prices = PriceBook(config.kept_prices, clock=clock)
         self.ledger = Ledger.open(config.ledger, clock=clock)  # last: it is locked from here on
         self.exposition = Exposition(LEDGER_FAMILIES, config.extra_labels)
@@ -167,9 +143,9 @@ class Pipeline:
         self._waiting: _Turn | None = None
         self._submissions = Submissions(positions, clock)
         self._refused: SimpleQueue[tuple[str, int]] = SimpleQueue()
-        self._asked: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self._asked = Asked()
         self._scrape_began_ns: int | None = None
-        self._due: dict[str, float] = {"sample": 0.0, "charge": 0.0, "prune": 0.0, "renew": 0.0}
+        self._dues = Dues()
         self._outdated = False
         self._wake = threading.Event()
         self._draining = threading.Event()
@@ -179,15 +155,12 @@ class Pipeline:
         self._caught_up = False
         self._behind = True
         self.refreshes: Counter[str] = Counter()
-        self.collectors = {
-            name: Collector()
-            for name in ("journal", "ledger", "budgets", "resources", "prices", "gate")
-        }
+        self.collectors = Collectors(
+            ("journal", "ledger", "budgets", "resources", "prices", "gate")
+        )
         self.reloaded_ns = clock.now_ns()
         self.reload_succeeded = True
-        for family, values in _COUNTED.items():
-            for value in values or config.label_caps:
-                self.publisher.intern(family.name, dict.fromkeys(family.labels, value))
+        self.publisher.begin_counts(config.label_caps)
 
     # -- from any thread -----------------------------------------------------------------------
 
@@ -202,7 +175,7 @@ class Pipeline:
         """Begin to read."""
         self._thread.start()
         began = time.monotonic()
-        self._report("gate", began, self.gatehouse.open())
+        self.collectors.report("gate", began, self.gatehouse.open())
         threading.Thread(target=self._refresh, name="costmeter-prices", daemon=True).start()
 
     def submit(self, source: str, sequence: int, events: Sequence[UsageEvent]) -> Future[Receipt]:
@@ -236,8 +209,7 @@ class Pipeline:
 
         What it raises is its future's. Only there may the ledger be written to.
         """
-        done: Future[Outcome] = Future()
-        self._asked.put((action, done))
+        done = self._asked.put(action)
         self._wake.set()
         return done
 
@@ -284,8 +256,7 @@ class Pipeline:
             self._thread.join()
         stopped = UnavailableError("the exporter stopped before the batch was committed")
         self._submissions.refuse(stopped)
-        while not self._asked.empty():
-            self._asked.get_nowait()[1].set_exception(stopped)
+        self._asked.refuse(stopped)
         if self._waiting is not None:
             self._waiting.delivery.refuse(stopped)
         self._sampler.close()
@@ -300,9 +271,9 @@ class Pipeline:
             draining = self._draining.is_set()
             self._note_scrape()
             if draining and not journals_done:
-                self._due.update(sample=0.0, charge=0.0)
+                self._dues.hurry("sample", "charge")
             worked = self._turn(read_journals=not journals_done)
-            self._do_what_is_asked()
+            self._asked.carry_out()
             if draining and not self._behind:
                 journals_done = True
             if worked:
@@ -329,9 +300,9 @@ class Pipeline:
             if self._waiting is None:
                 log.warning("%s; trying again every %g s, nothing is lost", error, RETRY_SECONDS)
             self._waiting = turn
-            self._report("ledger", began, str(error))
+            self.collectors.report("ledger", began, str(error))
             return False
-        self._report("ledger", began)
+        self.collectors.report("ledger", began)
         self._waiting = None
         self._settle(turn)
         return True
@@ -385,7 +356,7 @@ class Pipeline:
             self._tally(EVENTS_DROPPED, "", chunk.dropped)
             self._tally(EVENTS_REJECTED, "torn", chunk.torn)
             self._tally(INSTRUMENTATION_ERRORS, "", chunk.errors)
-        self._report("journal", began, problem)
+        self.collectors.report("journal", began, problem)
 
     def _take_submissions(self) -> Delivery:
         delivery = self._submissions.take(self._accountant.add, EVENTS_A_COMMIT)
@@ -395,11 +366,11 @@ class Pipeline:
         return delivery
 
     def _charge_resources(self) -> None:
-        if self._is_due("sample", SAMPLE_SECONDS):
+        if self._dues.is_due("sample", SAMPLE_SECONDS):
             began = time.monotonic()
             self.readings = self._sampler.sample()
-            self._report("resources", began, "; ".join(self._sampler.problems))
-        if self._is_due("charge", CHARGE_SECONDS):
+            self.collectors.report("resources", began, "; ".join(self._sampler.problems))
+        if self._dues.is_due("charge", CHARGE_SECONDS):
             for event in self._sampler.charge():
                 self._tally(EVENTS_READ, "resources", self._accountant.add(_encode(event)))
 
@@ -409,9 +380,9 @@ class Pipeline:
             self._outdated |= self.ledger.changed()
         except LedgerError:
             self._outdated = True  # perhaps; it is read again, which tells
-        if self._outdated and self._is_due("renew", RETRY_SECONDS):
+        if self._outdated and self._dues.is_due("renew", RETRY_SECONDS):
             self._renew()
-        if self._is_due("prune", PRUNE_SECONDS):
+        if self._dues.is_due("prune", PRUNE_SECONDS):
             before_ns = self._clock.now_ns() - self._retention_ns
             try:
                 self.ledger.prune(before_ns)
@@ -429,7 +400,7 @@ class Pipeline:
             self._outdated = False
         except LedgerError as error:
             problem = f"budgets lack what another process wrote: {error}"
-        self._report("budgets", began, problem)
+        self.collectors.report("budgets", began, problem)
 
     def _note_scrape(self) -> None:
         began, self._scrape_began_ns = self._scrape_began_ns, None
@@ -437,16 +408,6 @@ class Pipeline:
             self.publisher.scraped(began)
 
     # -- configuration and prices --------------------------------------------------------------
-
-    def _do_what_is_asked(self) -> None:
-        while not self._asked.empty():
-            action, done = self._asked.get_nowait()
-            if not done.set_running_or_notify_cancel():
-                continue
-            try:
-                done.set_result(action())
-            except Exception as error:  # noqa: BLE001 - who asked gets it, and metering goes on
-                done.set_exception(error)
 
     def _reload_and_note(self) -> list[str]:
         found = self._reload()
@@ -462,16 +423,7 @@ class Pipeline:
             config = self._load()
         except ConfigError as error:
             return list(error.problems)
-        fixed = ("journal", "ledger", "listen", "timezone", "scrape_interval")
-        found = [
-            f"{name}: a change needs a restart"
-            for name in fixed
-            if getattr(config, name) != getattr(self.config, name)
-        ]
-        if config.extra_labels != self.config.extra_labels:
-            found.append("labels: adding or removing a label needs a restart")
-        found += self.book.conflicts(config)
-        if found:
+        if found := [*self.config.fixed_to(config), *self.book.conflicts(config)]:
             return found
         try:
             self.check_committed()
@@ -500,7 +452,7 @@ class Pipeline:
                 began = time.monotonic()
                 succeeded = self.prices.refresh()
                 self.refreshes["success" if succeeded else "failure"] += 1
-                self._report("prices", began, self.prices.problem)
+                self.collectors.report("prices", began, self.prices.problem)
             self._stopped.wait(PRICES_SECONDS)
 
     @property
@@ -542,24 +494,3 @@ class Pipeline:
     def _tally(self, family: Family, value: str, count: int) -> None:
         if count:
             self._accountant.tally(family, value, count)
-
-    def _is_due(self, name: str, every: float) -> bool:
-        now = time.monotonic()
-        if now < self._due[name]:
-            return False
-        self._due[name] = now + every
-        return True
-
-    def _report(self, name: str, began: float, problem: str = "") -> None:
-        collector = self.collectors[name]
-        collector.seconds = time.monotonic() - began
-        collector.success = not problem
-        collector.problem = problem
-
-
-def _make_directory(journal: Path) -> None:
-    """Make a journal's directory where there is none."""
-    try:
-        journal.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(f"journal {journal}: cannot be made: {error.strerror}") from error

@@ -18,7 +18,10 @@ from costmeter.names import (
     CREDIT,
     EVENTS_DROPPED,
     EVENTS_READ,
+    EVENTS_REDATED,
     EVENTS_REJECTED,
+    INSTRUMENTATION_ERRORS,
+    LABEL_OVERFLOW,
     SPEND,
     TOKENS,
     Family,
@@ -30,6 +33,16 @@ _SILENT_INTERVALS: Final = 4
 
 _COUNTS: Final = frozenset(family.name for family in (EVENTS_READ, EVENTS_REJECTED, EVENTS_DROPPED))
 """Families that the landing page shows as well."""
+
+_COUNTED: Final = {
+    EVENTS_READ: ("journal", "http", "resources"),
+    EVENTS_REJECTED: ("malformed", "too_large", "torn", "invalid", "rate_limited"),
+    EVENTS_DROPPED: ("",),
+    EVENTS_REDATED: ("",),
+    INSTRUMENTATION_ERRORS: ("",),
+    LABEL_OVERFLOW: (),
+}
+"""Counts that exist from the start, at 0: with these values of their label, or with every label."""
 
 
 class Publisher:
@@ -80,6 +93,16 @@ class Publisher:
                 value = 0 if held else each.total
                 self._exposition.add(each.id, each.family, each.labels, value)
         self._last_change_ns = self._clock.monotonic_ns()
+
+    def begin_counts(self, labels: Iterable[str]) -> None:
+        """Have the counts of :data:`_COUNTED` from the start.
+
+        Args:
+            labels: values of those that have one for every label.
+        """
+        for family, values in _COUNTED.items():
+            for value in values or labels:
+                self.intern(family.name, dict.fromkeys(family.labels, value))
 
     def intern(self, family: str, labels: Mapping[str, str]) -> int:
         """Return the id of a series; a new one is drawn as 0 from now on."""
