@@ -1,8 +1,7 @@
 """What metering adds to the calls of every SDK that is metered, whose provider answers at once.
 
 Times are CPU time of the calling thread. Bare and metered calls take turns, so that a slow moment
-of the machine meets both alike: of each turn the lower quartile counts, of all turns the median of
-their differences.
+of the machine meets both alike. Of each turn the lower quartile counts, and of all turns again.
 
 A share is one of what the SDK itself takes, HTTP client included, network and provider not: a
 provider takes a thousand times as long to answer.
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from statistics import median, quantiles
+from statistics import quantiles
 from typing import Final, NamedTuple
 
 import costmeter
@@ -24,9 +23,9 @@ from benchmarks.mocked import SDKS, Sdk
 from benchmarks.table import Row, show
 from costmeter.journal import process
 
-TURNS: Final = 10
-CALLS: Final = 50
-STREAMS: Final = 10
+TURNS: Final = 20
+CALLS: Final = 30
+STREAMS: Final = 6
 """Calls in a turn; as many before them warm the caches that patching a class has emptied."""
 TARGET_SHARE: Final = 0.01
 
@@ -60,21 +59,21 @@ def measure(
     calls = sdk.calls()
     bare: dict[str, list[float]] = {name: [] for name in calls}
     metered: dict[str, list[float]] = {name: [] for name in calls}
-    for turns in [1] * TURNS if take else [TURNS]:
+    if take is None:
         for name, call in calls.items():
-            bare[name] += [turn(name, call) for _ in range(turns)]
+            bare[name] = [turn(name, call) for _ in range(TURNS)]
         put()
         for name, call in calls.items():
-            metered[name] += [turn(name, call) for _ in range(turns)]
-        if take:
-            take()
-    return {
-        name: Taken(
-            median(bare[name]),
-            median(after - before for before, after in zip(bare[name], metered[name], strict=True)),
-        )
-        for name in calls
-    }
+            metered[name] = [turn(name, call) for _ in range(TURNS)]
+    else:
+        for name, call in calls.items():
+            for _ in range(TURNS):
+                bare[name].append(turn(name, call))
+                put()
+                metered[name].append(turn(name, call))
+                take()
+    best = {name: quantiles(bare[name])[0] for name in calls}
+    return {name: Taken(best[name], quantiles(metered[name])[0] - best[name]) for name in calls}
 
 
 def turn(name: str, call: Callable[[], object]) -> float:
