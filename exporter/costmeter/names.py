@@ -532,6 +532,8 @@ ALERTS: Final = (
     "CostBudgetForecastExceeded",
     "CostBudgetSpendingTooFast",
     "CostSpendSpike",
+    "CostGateRefusing",
+    "CostGateUnavailable",
     "CostExporterDown",
     "CostExporterAbsent",
     "CostLedgerScrapedTwice",
