@@ -71,8 +71,8 @@ CHECKS: Final = (
     ),
     Check(
         "Scraped twice",
-        "Ledgers that reach Prometheus under two addresses: what is told of the chosen time counts"
-        " them twice; what is told by the calendar does not.",
+        "Ledgers that reach Prometheus under two addresses: amounts count them once within a job,"
+        " rates twice.",
         f"count(count by (ledger) ({series(names.LEDGER_INFO)}) > 1) or vector(0)",
     ),
     Check(
