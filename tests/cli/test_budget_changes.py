@@ -74,6 +74,8 @@ def test_a_budget_is_made_changed_and_removed(run: Run, stack: Stack) -> None:
         "150.50",
         "--policy",
         "hard",
+        "--emergency-ratio",
+        "0.9",
         "--thresholds",
         "0.8, 1",
         "--day-soft",
@@ -87,6 +89,7 @@ def test_a_budget_is_made_changed_and_removed(run: Run, stack: Stack) -> None:
         "thresholds": [0.8, 1.0],
         "day": {"soft_usd": "5"},
         "month": {"soft_usd": "100", "hard_usd": "150.50"},
+        "emergency_ratio": 0.9,
     }
     assert stack.spent("search") == 0
     assert done(run("budget", "remove", "search")) == "removed 'search'\n"

@@ -15,10 +15,14 @@ import msgspec
 import pytest
 
 from costmeter.journal.writer import JournalWriter
+from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.serve import announce
 from costmeter.sidecar.web import WebConfig
 from costmeter.usage import UsageEvent
 
+NOBODY = AccessConfig.model_validate(
+    {"read": [], "write_usage": [], "alerts": [], "budgets": [], "reload": []}
+)
 SPENT = 'cost_spend_usd_total{provider="openai",model="gpt-4o-mini",component="input"} '
 
 
@@ -161,7 +165,17 @@ def test_it_warns_where_it_is_open_to_the_network_without_a_password(
             return host, 9464
 
     caplog.set_level(logging.INFO)
-    announce(Listener(), WebConfig.load(None))
-    assert [
-        record.levelname for record in caplog.records if "open to the network" in record.message
-    ] == ["WARNING"] * warned
+    for access in (AccessConfig(), NOBODY, NOBODY.model_copy(update={"alerts": None})):
+        announce(Listener(), WebConfig.load(None), access)
+    url = f"http://[{host}]:9464" if ":" in host else f"http://{host}:9464"
+    see = "; see 'access' in costmeter.yml and --web.config.file"
+    anyone = f"{url} is open to the network: anyone who reaches it may "
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert (
+        told
+        == [
+            f"{anyone}read what is spent, report usage, post alerts, have the configuration read again{see}",
+            f"{anyone}post alerts{see}",
+        ]
+        * warned
+    )

@@ -36,6 +36,9 @@ def set_budget(
     thresholds: Annotated[
         str | None, typer.Option(help="Shares of the soft limit, separated by commas.")
     ] = None,
+    emergency_ratio: Annotated[
+        str | None, typer.Option(help="Share of the soft limit from which it is in emergency.")
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Make a budget that costmeter.yml does not name, or change one that was made so.
@@ -46,7 +49,12 @@ def set_budget(
     budget, precondition = _current(api, path)
     if match is not None:
         budget["match"] = dict(_pair(each) for each in match)
-    given = {"owner": owner, "timezone": timezone, "policy": policy}
+    given = {
+        "owner": owner,
+        "timezone": timezone,
+        "policy": policy,
+        "emergency_ratio": emergency_ratio,
+    }
     budget |= {key: value for key, value in given.items() if value is not None}
     if thresholds is not None:
         budget["thresholds"] = [each.strip() for each in thresholds.split(",")]

@@ -30,13 +30,14 @@ FAILURES_AT_ONCE: Final = 20
 
 Access = Callable[[], AccessConfig]
 
-_MAY: Final[dict[Right, str]] = {
+MAY: Final[dict[Right, str]] = {
     "read": "read what is spent",
     "write_usage": "report usage",
     "alerts": "post alerts",
     "budgets": "change budgets",
     "reload": "have the configuration read again",
 }
+"""What each right is, in words."""
 
 
 def asker(request: Request) -> str:
@@ -120,7 +121,7 @@ class Guarded:
         if holders and not who:
             return await challenge(self._web, access)(scope, receive, send)
         may = f"{who} may not" if holders else "nobody may"
-        told = f"{may} {_MAY[self._right]}: see 'access' in costmeter.yml\n"
+        told = f"{may} {MAY[self._right]}: see 'access' in costmeter.yml\n"
         return await PlainTextResponse(told, 403)(scope, receive, send)
 
 

@@ -290,7 +290,7 @@ class HttpOutlet:
         )
         self._thread.start()
         self.url = url_of(listener, self._web)
-        announce(listener, self._web)
+        announce(listener, self._web, self._config.access)
 
     def close(self) -> None:
         """Answer what is under way, and listen no more."""

@@ -15,10 +15,12 @@ from typing import Final
 import uvicorn
 
 from costmeter.errors import ConfigError, CostmeterError
+from costmeter.sidecar.access import MAY
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import Config, IntakeConfig
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
+from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.web import WebConfig
 
 log = logging.getLogger(__name__)
@@ -89,7 +91,7 @@ async def _serve(pipeline: Pipeline, web: WebConfig, listener: socket.socket) ->
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, on_stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, pipeline))
-    announce(listener, web)
+    announce(listener, web, pipeline.config.access)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not (stop.is_set() or serving.done()) and pipeline.alive:
         await asyncio.sleep(_POLL_SECONDS)
@@ -162,15 +164,17 @@ def url_of(listener: socket.socket, web: WebConfig) -> str:
     return f"{'https' if web.tls else 'http'}://{shown}:{port}"
 
 
-def announce(listener: socket.socket, web: WebConfig) -> None:
-    """Log the address, and a warning where anyone on the network may read and write."""
+def announce(listener: socket.socket, web: WebConfig, access: AccessConfig) -> None:
+    """Log the address, and a warning with what anyone on the network may do there."""
     url = url_of(listener, web)
     log.info("listening on %s", url)
-    if listener.getsockname()[0] not in {"127.0.0.1", "::1"} and not web.authenticates:
+    may = ", ".join(what for right, what in MAY.items() if access.holders(right) is None)
+    if may and not (listener.getsockname()[0] in {"127.0.0.1", "::1"} or web.authenticates):
         log.warning(
-            "%s is open to the network without authentication: anyone who reaches it reads what "
-            "you spend and can report usage; see --web.config.file",
+            "%s is open to the network: anyone who reaches it may %s; see 'access' in "
+            "costmeter.yml and --web.config.file",
             url,
+            may,
         )
 
 
