@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from costmeter.budgets.budget import THRESHOLDS, Budget, Limits, severity
+from costmeter.budgets.budget import THRESHOLDS, Budget, Degrade, Limits, severity
 from costmeter.errors import ConfigError
 from costmeter.names import ALL_SPEND
 from costmeter.sidecar.config import load
@@ -162,3 +162,38 @@ def test_a_threshold_is_the_more_serious_the_higher_it_is() -> None:
     assert [severity(share) for share in (0.5, 0.79, 0.8, 0.9, 1.0, 1.1)] == [
         "info", "info", "warning", "warning", "critical", "critical",
     ]  # fmt: skip
+
+
+def test_cheaper_models_and_the_emergency_have_defaults(path: Path) -> None:
+    path.write_text(
+        "budgets:\n"
+        "  - {name: a, day: {hard_usd: 1}}\n"
+        "  - {name: b, day: {hard_usd: 1}, emergency_ratio: 0.9, degrade: {emergency: gpt-4.1-nano}}\n"
+        "  - {name: c, day: {hard_usd: 1}, degrade: {models: {gpt-4o: gpt-4o-mini}, from_ratio: 0.5,"
+        " automatic: false}}\n",
+        "utf-8",
+    )
+    _, a, b, c = load(path).open_budgets
+    assert (a.emergency_ratio, a.degrade) == (0.95, None)
+    assert (b.emergency_ratio, b.degrade) == (0.9, Degrade(0.8, {}, ("gpt-4.1-nano",)))
+    assert c.degrade == Degrade(0.5, {"gpt-4o": "gpt-4o-mini"}, (), automatic=False)
+
+
+def test_cheaper_models_that_cannot_be_are_told(path: Path) -> None:
+    text = (
+        "budgets: [{name: a, day: {hard_usd: 1}, emergency_ratio: 0, degrade: {}},"
+        " {name: b, day: {hard_usd: 1}, degrade: {models: {gpt-4o: ''}, form_ratio: 0.5}}]"
+    )
+    assert problems(path, text) == [
+        "budgets[0].emergency_ratio: 0: Input should be greater than or equal to 0.01",
+        "budgets[0].degrade: needs models, emergency or both",
+        "budgets[1].degrade.models.gpt-4o: '': String should have at least 1 character",
+        "budgets[1].degrade.form_ratio: unknown key",
+    ]
+
+
+def test_a_prometheus_has_a_url(path: Path) -> None:
+    assert problems(path, "prometheus: {url: 'prometheus:9090', max_age: 5}") == [
+        "prometheus.url: 'prometheus:9090': a URL begins with http:// or https:// and a host",
+        "prometheus.max_age: 5: a duration is written as in Prometheus: 30s, 15m, 1h30m, 90d",
+    ]

@@ -51,9 +51,14 @@ class Answers:
         self.spend: dict[str, float] = {}
         self.credit: dict[str, float] = {}
         self.age: float | None = 3
+        self.inherited = "7.5"
         monkeypatch.setattr(elsewhere, "_query", self)
 
     def __call__(self, client: object, url: str, promql: str) -> Iterator[object]:
+        if "inherited" in promql:
+            labels = {"budget": "all", "window": "month", "period": MONTH.key}
+            yield labels, Decimal(self.inherited)
+            return
         if "timestamp" in promql:
             if self.age is not None:
                 yield {}, Decimal(self.age)
@@ -111,6 +116,17 @@ def test_a_period_that_has_just_begun_began_with_nothing_spent(known):
     assert others.spent("all", tomorrow) == 0
     clock.wait(301)
     assert others.spent("all", tomorrow) is None
+
+
+def test_a_period_inherits_what_all_ledgers_together_left(known):
+    others, _, _ = known
+    assert others.inherited("all", MONTH, 10 * NANO) == 0  # not known yet
+    others.ask()
+    assert others.inherited("all", MONTH, 10 * NANO) == 7_500_000_000
+    assert others.inherited("all", MONTH, 5 * NANO) == 5 * NANO
+    assert others.inherited("all", DAY, 5 * NANO) == 0
+    alone = Elsewhere(lambda: None, "own", Clock())
+    assert alone.inherited("all", MONTH, 10 * NANO) == 10 * NANO
 
 
 def test_without_a_prometheus_this_ledger_has_it_all(known):

@@ -213,3 +213,9 @@ def test_a_model_that_is_known_to_be_free_passes_a_limit(stack: Stack):
     stack.spend("10")
     answer = stack.ask(provider="ollama", model="llama3.2", usage={"input_tokens": 1000})
     assert answer.outcome == "allowed"
+
+
+def test_another_socket_takes_a_restart(stack: Stack):
+    stack.start()
+    stack.settings["gate"] = {"socket": str(stack.directory / "another")}
+    assert stack.pipeline.reload() == ["gate.socket: a change needs a restart"]

@@ -15,7 +15,7 @@ from costmeter.gate import Decision, decided
 from costmeter.gate_protocol import Ask
 from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.context import attribution, clipped
-from costmeter.instrumentation.gate_client import answer
+from costmeter.instrumentation.gate_client import UNAVAILABLE, answer
 from costmeter.usage import MAX_NAME_LENGTH, MAX_QUANTITY, MAX_VALUE_LENGTH
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Gated:
             return
         decision = attempt(_ask, call, asked, switching, default=None)
         if decision is None:
-            return
+            decision = decided(Ask(), UNAVAILABLE)
         decision.raise_if_refused()
         call.reservation = decision.reservation
         if switching and decision.model and decision.model != call.model:

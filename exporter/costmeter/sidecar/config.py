@@ -231,6 +231,8 @@ class Config(Section):
         for name in ("journal", "ledger", "listen", "timezone", "scrape_interval"):
             if getattr(changed, name) != getattr(self, name):
                 yield f"{name}: a change needs a restart"
+        if changed.gate_sockets != self.gate_sockets:
+            yield "gate.socket: a change needs a restart"
         if changed.extra_labels != self.extra_labels:
             yield "labels: adding or removing a label needs a restart"
 

@@ -31,6 +31,7 @@ LOOK_SECONDS: Final = 5.0
 _RATE_WINDOW: Final[Window] = "month"
 
 _Key = tuple[str, str, str]  # budget, window, period
+_INHERITED: Final = "max by (budget, window, period) (budget:cost_inherited:usd)"
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -40,10 +41,12 @@ class _Known(NamedTuple):
     Attributes:
         as_of_ns: an instant (monotonic) until which it holds the others' spend.
         spent: spend less credit of the others, in nano-dollars.
+        inherited: what a period inherits of what all ledgers together left, in nano-dollars.
     """
 
     as_of_ns: int
     spent: dict[_Key, int]
+    inherited: dict[_Key, int]
 
 
 class Elsewhere:
@@ -89,6 +92,20 @@ class Elsewhere:
                 return found
         return 0 if self._clock.now_ns() - period.start_ns <= max_age_ns else None
 
+    def inherited(self, budget: str, period: Period, own: int) -> int:
+        """Return what a period inherits, in nano-dollars.
+
+        Args:
+            budget: the budget's name.
+            period: the period.
+            own: what it would inherit if nobody but this ledger had spent: the most it can be.
+        """
+        if self._settings() is None or not own:
+            return own
+        known = self._known
+        key = (budget, period.window, period.key)
+        return 0 if known is None else min(own, known.inherited.get(key, 0))
+
     def age_seconds(self) -> float | None:
         """Return how old it is what is known; None where nothing is, or nothing has to be."""
         if self._settings() is None or self._known is None:
@@ -113,13 +130,15 @@ class Elsewhere:
         with httpx2.Client(timeout=TIMEOUT_SECONDS) as client:
             spend = self._by_ledger(client, settings.url, names.BUDGET_SPEND.name, "spend")
             credit = self._by_ledger(client, settings.url, names.BUDGET_CREDIT.name, "credit")
+            rolled = list(_query(client, settings.url, _INHERITED))
             age_ns = self._age_ns(client, settings.url)
         spent = {
             key: sum(nano for ledger, nano in by_ledger.items() if ledger != self._ledger)
             - sum(nano for ledger, nano in credit[key].items() if ledger != self._ledger)
             for key, by_ledger in spend.items()
         }
-        self._take(_Known(asked_ns - age_ns, spent))
+        inherited = {_key(labels): usd_to_nano(value) for labels, value in rolled}
+        self._take(_Known(asked_ns - age_ns, spent, inherited))
 
     def _take(self, known: _Known) -> None:
         before, self._known = self._known, known
@@ -151,8 +170,7 @@ class Elsewhere:
         recorded = f"ledger:cost_budget_{kind}:usd"
         promql = f'max by (budget, window, period, ledger) ({{__name__=~"{scraped}|{recorded}"}})'
         for labels, value in _query(client, url, promql):
-            key = (labels["budget"], labels["window"], labels["period"])
-            found[key][labels["ledger"]] = usd_to_nano(value)
+            found[_key(labels)][labels["ledger"]] = usd_to_nano(value)
         return found
 
     def _age_ns(self, client: httpx2.Client, url: str) -> int:
@@ -164,6 +182,10 @@ class Elsewhere:
         )
         samples = list(_query(client, url, " or ".join(ages)))
         return int(samples[0][1] * NANO) if samples else 0
+
+
+def _key(labels: dict[str, str]) -> _Key:
+    return labels["budget"], labels["window"], labels["period"]
 
 
 def _query(

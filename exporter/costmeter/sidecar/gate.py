@@ -49,6 +49,9 @@ class Others(Protocol):
     def spent(self, budget: str, period: Period) -> int | None:
         """Return their spend less credit in nano-dollars; None where it is not known."""
 
+    def inherited(self, budget: str, period: Period, own: int) -> int:
+        """Return what a period inherits in nano-dollars: ``own``, less what they have spent."""
+
 
 class _Reservation(NamedTuple):
     nano: int
@@ -206,7 +209,12 @@ class Gate:
         return [self._position(*each) for each in limited]
 
     def _position(self, budget: Budget, spend: PeriodSpend, limits: Limits) -> Position:
-        elsewhere = self._others.spent(budget.name, spend.period) if self._others else 0
+        elsewhere: int | None = 0
+        if self._others is not None:
+            elsewhere = self._others.spent(budget.name, spend.period)
+            base = budget.limits[spend.period.window]
+            own = limits.soft - base.soft
+            limits = base.raised(self._others.inherited(budget.name, spend.period, own))
         return Position(
             budget,
             spend.period,
