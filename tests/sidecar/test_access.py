@@ -114,6 +114,15 @@ async def test_without_the_section_only_changing_budgets_is_closed(
         assert answer.status_code not in {401, 403}
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_page_of_another_site_changes_nothing(pipeline: FakePipeline, method: str) -> None:
+    headers = bearer(TOKENS["budgets"]) | {"sec-fetch-site": "cross-site"}
+    async with client_of(app_with(pipeline, ONE_EACH), headers=headers) as http:
+        answer = await http.request(method, "/v1/budgets/search")
+
+    assert (answer.status_code, answer.text) == (403, "Posted from another site\n")
+
+
 @pytest.mark.parametrize("path", sorted(PROBES))
 async def test_probes_are_answered_to_everybody(pipeline: FakePipeline, path: str) -> None:
     async with client_of(app_with(pipeline, ONE_EACH)) as http:

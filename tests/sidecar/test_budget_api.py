@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import Any
 
@@ -59,14 +58,14 @@ async def test_no_cent_is_lost_or_counted_twice_while_budgets_change(budgeting: 
             budgeting.spend(1, "search")
         done.set()
 
-    threading.Thread(target=spend).start()
     async with budgeting.client("finance") as http:
+        assert (await http.put("/v1/budgets/search", json=SEARCH)).status_code == 201
+        threading.Thread(target=spend).start()
         soft = 100
         while not done.is_set():
             soft += 1
             body = SEARCH | {"month": {"soft_usd": soft}}
-            assert (await http.put("/v1/budgets/search", json=body)).status_code in {200, 201}
-            await asyncio.sleep(0)
+            assert (await http.put("/v1/budgets/search", json=body)).status_code == 200
     until(lambda: budgeting.spent("all") == 2000)
     assert budgeting.spent("search") == 2000
 
@@ -287,6 +286,16 @@ async def test_an_emergency_by_hand_lasts_until_it_is_ended(budgeting: Stack) ->
     assert (unknown.status_code, unknown.json()) == (404, {"errors": ["'nothing': no such budget"]})
     assert (ended.status_code, ended.json()["emergency"]) == (200, {})
     assert not pipeline.emergencies.active("chat")
+
+
+async def test_an_emergency_goes_with_its_budget(budgeting: Stack) -> None:
+    pipeline = budgeting.start()
+    async with budgeting.client("finance") as http:
+        for _ in range(2):
+            await http.put("/v1/budgets/search", json=SEARCH)
+            assert not pipeline.emergencies.active("search")
+            await http.put("/v1/emergencies/search")
+            assert (await http.delete("/v1/budgets/search")).status_code == 204
 
 
 @pytest.mark.parametrize("token", ["", "alertmanager"])

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from costmeter.cli.budget_status import shown
 from costmeter.cli.options import AsJson, ConfigFile, LedgerFile, Since
@@ -60,7 +60,8 @@ def _print(found: list[Alert], *, as_json: bool) -> None:
     if not found:
         typer.echo("no alert fires, and none was told of")
         return
-    table = Table("since", "until", "severity", "alert", "budget", "what")
+    since, until = Column("since", no_wrap=True), Column("until", no_wrap=True)
+    table = Table(since, until, "severity", "alert", "budget", "what")
     for each in found:
         cells = [
             rfc3339(each.starts_ns)[:19],

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from costmeter.cli.api import DEFAULT_URL, Api, path_of
 from costmeter.cli.budget_status import shown
@@ -51,7 +51,8 @@ def audit(
     if as_json:
         typer.echo(json.dumps(changes, indent=2, ensure_ascii=False))
         return
-    table = Table("time", "who", "budget", "what", "before", "after")
+    time, what = Column("time", no_wrap=True), Column("what", no_wrap=True)
+    table = Table(time, "who", "budget", what, "before", "after")
     for each in changes:
         who = each["who"] or ("costmeter.yml" if each["source"] == "file" else "anyone")
         cells = [

@@ -83,10 +83,13 @@ class Changes:
         return self._between_commits(put)
 
     def remove_budget(self, name: str, who: str, agrees: Precondition) -> Future[None]:
-        """Remove a budget that was made so; see ``BudgetBook.remove``."""
+        """Remove a budget that was made so, with its emergency; see ``BudgetBook.remove``."""
 
         def remove() -> None:
-            self._accept(self._pipeline.book.remove(self._pipeline.config, name, who, agrees))
+            book, config = self._pipeline.book, self._pipeline.config
+            self._accept(book.remove(config, name, who, agrees))
+            if name not in book.listed(config):
+                self._pipeline.emergencies.end(name, who=who)
 
         return self._between_commits(remove)
 
