@@ -82,19 +82,20 @@ class Call(msgspec.Struct):
     def _record(self, status: str, reading: Reading, duration_ns: int) -> None:
         tier = reading.service_tier
         model = self.model if self.exact else self._answering(reading.model)
+        scope = self._attribution
         record.write(
             RecordedUsage(
                 time_ns=time_ns(),
                 operation=self.operation,
                 provider=self.provider,
                 model=clipped(model, MAX_VALUE_LENGTH),
-                attributes=self._attribution.encoded,
+                attributes=scope.encoded,
                 usage=reading.usage or {},
                 duration_ns=min(duration_ns, MAX_DURATION_NS),
                 status=status if reading.status == "ok" else reading.status,
                 service_tier=tier and clipped(tier, MAX_NAME_LENGTH),
                 estimated=reading.estimated,
-                request=self._attribution.request,
+                request=scope.request,
                 reservation=self.reservation,
             )
         )
@@ -105,11 +106,11 @@ class Call(msgspec.Struct):
                     operation=self.operation,
                     provider=self.provider,
                     model=clipped(other.model, MAX_VALUE_LENGTH),
-                    attributes=self._attribution.encoded,
+                    attributes=scope.encoded,
                     usage=other.usage,
                     calls=0,
                     requests=0,
-                    request=self._attribution.request,
+                    request=scope.request,
                 )
             )
         for odd in reading.odd:

@@ -40,6 +40,11 @@ _decode = msgspec.json.Decoder(_Event).decode
 _NONE: Final = _Event()
 
 
+def _tells(data: bytes) -> bool:
+    """Return whether data holds one of the telling words; a loop takes twice as long."""
+    return b'"usage":{' in data or b'"usage": {' in data or b'"error"' in data or b"[DONE]" in data
+
+
 class StreamWatcher:
     """Watches a stream of chat completion chunks or of response events.
 
@@ -104,7 +109,7 @@ class StreamWatcher:
             chunk.endswith(b"\n")
             and bool(self._first)
             and not (self._line or self._hid or b"[]" in chunk)
-            and not any(map(chunk.__contains__, _TELLING))
+            and not _tells(chunk)
         )
 
     def _see(self, lines: bytes) -> bytes:
@@ -127,7 +132,7 @@ class StreamWatcher:
         if data.startswith(b"[DONE]"):
             self.complete = True
             return True
-        if not any(map(data.__contains__, _TELLING)):
+        if not _tells(data):
             return True
         self._hid = self._usage_only(data) and self._hiding
         return not self._hid

@@ -121,8 +121,7 @@ def _reported(fields: Mapping[str, Any], odd: list[str]) -> Mapping[str, Any] | 
     reported = fields.get("usage")
     if reported is None and (groq := fields_of(fields.get("x_groq"))) is not None:
         reported = groq.get("usage")
-    of = fields_of(reported)
-    if of is None and reported is not None:
+    if (of := fields_of(reported)) is None and reported is not None:
         odd.append(f"usage of type {type(reported).__name__}")
     return of
 

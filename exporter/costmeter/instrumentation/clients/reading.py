@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 
-class Share(msgspec.Struct, frozen=True):
+class Share(msgspec.Struct, frozen=True, gc=False):
     """What another model used in the same call, at its own prices.
 
     Attributes:
@@ -19,7 +19,7 @@ class Share(msgspec.Struct, frozen=True):
     usage: dict[str, int]
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What a response body or a stream tells.
 
     Attributes:
