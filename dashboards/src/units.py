@@ -34,5 +34,7 @@ TO_CHECK: Final = Unit("suffix: to check", 0)
 CORES: Final = Unit("suffix: cores", 2)
 BYTES: Final = Unit("bytes", 1)
 SECONDS: Final = Unit("s", 0)
+SPAN: Final = Unit("s", 1)
+"""Time that goes by: ``1.2 weeks``."""
 DURATION: Final = Unit("s")
 """Seconds or parts of one, as many decimals as the value needs."""

@@ -227,6 +227,7 @@ def test_what_is_used_of_a_budget_is_the_sum_of_the_ledgers_less_what_came_back(
     assert stack.budget("Left") == {"": 16}
     assert stack.budget("Soft limit") == {"": 100}
     assert stack.budget("Hard limit") == {"": 150}
+    assert stack.budget("Hard limit", window="day") == {"": -1}, "none"
     # 0.84 of the limit in 10 of 30 days
     assert stack.budget("Pace")[""] == pytest.approx(0.84 * 3, rel=1e-3)
     assert stack.budget("Ends in")[""] == pytest.approx(20 * DAY, abs=600)

@@ -67,7 +67,7 @@ def _figures() -> tuple[Any, ...]:
             "How long the first budget lasts that will not last until its period's end, at the rate"
             f" of the last day. {OF}",
             f"min({SOONEST}) or (vector(-1) and on () {LIMITED})",
-            units.SECONDS,
+            units.SPAN,
             levels=Levels(look=0),
             words={"-1": "None"},
             nothing=NOTHING,
@@ -129,10 +129,10 @@ def _table() -> Any:
             Column(
                 "Lasts",
                 f"{lasts} or {over}",
-                units.SECONDS,
+                units.SPAN,
                 words={"0": "used up"},
             ),
-            Column("Ends in", _of_limited("budget:cost_period_remaining:seconds"), units.SECONDS),
+            Column("Ends in", _of_limited("budget:cost_period_remaining:seconds"), units.SPAN),
         ],
         named={"budget": "Budget", "window": "Window", "owner": "Owner", "policy": "Policy"},
         nothing=NOTHING,

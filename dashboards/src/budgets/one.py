@@ -18,6 +18,9 @@ HARD: Final = 'budget:cost_limit:usd{budget="$budget", window="$window", limit="
 OPEN: Final = f" and on (period) budget:cost_spend:usd{ONE} @ end()"
 """Of the period that is open at the end: a chart may begin within the one before."""
 
+UNKNOWN: Final = f"max({SOFT}) * NaN"
+"""A line that has its name and colour, and is not there."""
+
 BURNS: Final = {"1h": ("hour", 3600), "6h": ("6 hours", 21_600), "7d": ("7 days", 604_800)}
 """Windows of the rules that tell of burning: words for them, and seconds."""
 
@@ -65,16 +68,17 @@ def _figures() -> tuple[Any, ...]:
         panels.figure(
             "Forecast",
             f"What the open period will come to at its end; see docs/budgets.md. {THIS}",
-            f"max(budget:cost_forecast:usd{ONE})",
+            f"max(budget:cost_forecast:usd{ONE}) or max({SOFT}) * 0 - 1",
             units.USD,
-            nothing="Not known yet",
+            words={"-1": "Not known yet"},
+            nothing="No limit",
         ),
         panels.figure(
             "Lasts",
             f"How long what is left will last at the rate of the last day. {THIS}",
             f"min(budget:cost_exhaustion:seconds{ONE})"
             f" or min((budget:cost_spend:ratio{ONE} >= 1) * 0)",
-            units.SECONDS,
+            units.SPAN,
             words={"0": "Used up"},
             nothing="Nothing is spent",
         ),
@@ -82,7 +86,7 @@ def _figures() -> tuple[Any, ...]:
             "Ends in",
             "Time until the open period's end, in the budget's own time zone.",
             f"max(budget:cost_period_remaining:seconds{ONE})",
-            units.SECONDS,
+            units.SPAN,
             nothing=NOTHING,
         ),
     )
@@ -96,14 +100,15 @@ def _more() -> tuple[Any, ...]:
             f" it. {THIS}",
             f"max({SOFT})",
             units.USD,
-            nothing="None",
+            nothing="No limit",
         ),
         panels.figure(
             "Hard limit",
             f"The limit at which to stop, with what was inherited. {THIS}",
-            f"max({HARD})",
+            f"max({HARD}) or max({SOFT}) * 0 - 1",
             units.USD,
-            nothing="None",
+            words={"-1": "None"},
+            nothing="No limit",
         ),
         panels.figure(
             "Inherited",
@@ -148,8 +153,8 @@ def _spend() -> Any:
         [
             Query(f"sum(budget:cost_spend:usd{ONE}{OPEN})", "spent"),
             Query(f"max({SOFT})", "soft limit"),
-            Query(f"max({HARD})", "hard limit"),
-            Query(f"max(budget:cost_forecast:usd{ONE}{OPEN})", "forecast"),
+            Query(f"max({HARD}) or {UNKNOWN}", "hard limit"),
+            Query(f"max(budget:cost_forecast:usd{ONE}{OPEN}) or {UNKNOWN}", "forecast"),
             Query(
                 f"max by (threshold) ({shares}) * on () group_left () max({SOFT})",
                 "threshold {{threshold}}",
