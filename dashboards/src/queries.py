@@ -112,19 +112,21 @@ def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "")
     )
 
 
-def gained_ahead(selector: str, window: str = "$__interval") -> str:
-    """Return by how much each series rose within the ``window`` that begins now.
+def gained_ahead(selector: str, window: str = "$__interval", label: str = "") -> str:
+    """Return by how much counters rose within the ``window`` that begins now.
 
     For bars: each stands where its time begins, and the last holds what has come so far. Recorded
-    series are read at the coarseness that suits the width of a bar.
+    series are read at the coarseness that suits the width of a bar, and summed by ledger and by a
+    ``label`` where one is told apart, before anything else is done at each of many steps. That
+    loses nothing: all series of a ledger are found together and let go together.
     """
     if selector.startswith(LATEST):
+        by_ledger = f"sum by (job, ledger{f', {label}' if label else ''})"
         sampled = selector.replace(LATEST, SAMPLED)[:-1] + ', bars=~".*[$__interval].*"}'
-        then = f"last_over_time({sampled}[{SPACED}] offset -{window})"
-        now = f"last_over_time({sampled}[{SPACED}])"
-        found = f"last_over_time({_first(selector)}[{REMEMBERED}] @ end())"
-        start = f"({now} or ignoring (bars) {found})"
-        return f"({then} - ignoring (bars) {start} or ignoring (bars) {then})"
+        then = f"{by_ledger} (last_over_time({sampled}[{SPACED}] offset -{window}))"
+        now = f"{by_ledger} (last_over_time({sampled}[{SPACED}]))"
+        found = f"{by_ledger} (last_over_time({_first(selector)}[{REMEMBERED}] @ end()))"
+        return f"({then} - ({now} or {found}) or {then})"
     return (
         f"(last_over_time({selector}[{window}] offset -{window})"
         f" - (last_over_time({selector}[{BRIDGED}])"
@@ -142,9 +144,11 @@ def spend(ago: str = "") -> str:
     return f"({spent} or {_as_component(back)})"
 
 
-def spend_ahead() -> str:
-    """Return money spent within the interval that begins now less what came back, by series."""
-    spent, back = (gained_ahead(series(family)) for family in (names.SPEND, names.CREDIT))
+def spend_ahead(label: str) -> str:
+    """Return money spent within the interval that begins now less what came back, by a label."""
+    spent, back = (
+        gained_ahead(series(family), label=label) for family in (names.SPEND, names.CREDIT)
+    )
     return f"({spent} or {_as_component(back)})"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from dashboards.src.queries import FIRST, LATEST, RECORDED, SAMPLED
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from tests.dashboards.exposed import Meter, Series
 
 SEEN = "ledger:cost_seen:timestamp_seconds"
+PAID = re.compile(r'component="(?!compute|storage|network)\w+",')
+"""A component that charts do not tell apart."""
 BARS = {"sm": 300, "hdwy": 3600}
 """Seconds between samples, by the units of bars that they are for."""
 
@@ -43,9 +47,14 @@ class Ranges:
         due = [bars for bars, seconds in BARS.items() if at % seconds < 60]
         for labels, value in self._latest.items():
             yield f"{LATEST}{{{labels}}}", value
-            if "_bucket" not in labels:
+        if due:
+            sampled: dict[str, float] = defaultdict(float)
+            for labels, value in self._latest.items():
+                if "_bucket" not in labels:
+                    sampled[PAID.sub("", labels)] += float(value)
+            for labels, whole in sampled.items():
                 for bars in due:
-                    yield f'{SAMPLED}{{{labels},bars="{bars}"}}', value
+                    yield f'{SAMPLED}{{{labels},bars="{bars}"}}', repr(whole)
 
     def _counters(self, ledger: str, meter: Meter) -> Iterator[tuple[str, str]]:
         for series, value in meter.samples():

@@ -63,7 +63,7 @@ def test_a_chart_adds_up_what_it_does_not_tell_apart(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "STACKED", 1)
-    halves = queries.largest_over_time("model", queries.spend_ahead())
+    halves = queries.largest_over_time("model", queries.spend_ahead("model"))
     found = [
         stack.prometheus.query_range(
             Target("", "", "", {"expr": half}).promql(6 * HOUR, HOUR),

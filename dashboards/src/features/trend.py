@@ -26,7 +26,7 @@ def section() -> Section:
 
 
 def _queries() -> list[Query]:
-    largest, others = queries.largest_over_time(WHOM, queries.spend_ahead())
+    largest, others = queries.largest_over_time(WHOM, queries.spend_ahead(WHOM))
     return [Query(largest, AUTO), Query(others, queries.REST)]
 
 
@@ -75,7 +75,8 @@ def _models() -> Any:
 
 
 def _cost() -> Any:
-    cost = queries.ratio_over_time(WHOM, gained_ahead(PAID), gained_ahead(CALLS))
+    paid, calls = (gained_ahead(what, label=WHOM) for what in (PAID, CALLS))
+    cost = queries.ratio_over_time(WHOM, paid, calls)
     return panels.lines(
         f"Cost of a call by {WHOM}",
         "Spend in the time from each point to the next by call; compute, storage and network are"

@@ -24,7 +24,7 @@ def section() -> Section:
 
 
 def _spend() -> Any:
-    largest, others = queries.largest_over_time(PER, queries.spend_ahead())
+    largest, others = queries.largest_over_time(PER, queries.spend_ahead(PER))
     return panels.bars(
         f"Spend over time by {PER}",
         "Money spent in the time that each bar spans, less what came back; the last bar holds what"
@@ -37,7 +37,7 @@ def _spend() -> Any:
 
 
 def _cost() -> Any:
-    paid, tokens = gained_ahead(PAID), gained_ahead(TOKENS)
+    paid, tokens = (gained_ahead(what, label=PER) for what in (PAID, TOKENS))
     cost = queries.ratio_over_time(PER, f"1e6 * {paid}", tokens)
     return panels.lines(
         f"Cost of 1M tokens by {PER}",

@@ -74,7 +74,7 @@ def _figures() -> tuple[Any, ...]:
 
 
 def _over_time() -> Any:
-    largest, others = queries.largest_over_time(BY, queries.spend_ahead())
+    largest, others = queries.largest_over_time(BY, queries.spend_ahead(BY))
     return panels.bars(
         f"Spend over time by {BY}",
         "Money spent in the time that each bar spans, less what came back; the last bar holds what"

@@ -43,7 +43,7 @@ def _over_time() -> Any:
         "Spend over time on CPU and memory",
         "Money spent in the time that each bar spans; the last bar holds what has come so far."
         " Narrowed by provider, model, feature and team.",
-        [Query(queries.by("model", queries.gained_ahead(COMPUTE)), AUTO)],
+        [Query(queries.by("model", queries.gained_ahead(COMPUTE, label="model")), AUTO)],
         units.USD_AXIS,
     )
 
