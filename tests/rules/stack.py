@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -101,10 +102,7 @@ class Prometheus:
         shutil.copytree(ROOT / "prometheus", directory, dirs_exist_ok=True)
         for path in [directory / "prometheus.yml", *(directory / "rules").glob("*.yml")]:
             text = path.read_text(encoding="utf-8")
-            text = text.replace("interval: 15s", "interval: 1s").replace(
-                "interval: 1m", "interval: 1s"
-            )
-            path.write_text(text, encoding="utf-8")
+            path.write_text(re.sub(r"interval: \w+", "interval: 1s", text), encoding="utf-8")
         self.scrape()
         self.alert()
 
