@@ -327,3 +327,43 @@ def test_a_directory_that_cannot_hold_a_socket_leaves_the_exporter_running(stack
     assert "cannot be listened on" in caplog.text
     assert stack.samples("cost_collector_success")["gate",] == 0
     stack.spend("1")
+
+
+def test_a_file_that_is_no_socket_is_left_alone(stack: Stack, caplog):
+    path = stack.directory / "notes.txt"
+    path.write_text("mine")
+    stack.settings["gate"] = {"socket": str(path)}
+    stack.start()
+    assert "cannot be listened on" in caplog.text
+    assert path.read_text() == "mine"
+
+
+def test_a_fault_of_ours_leaves_the_gate_open_to_others(stack: Stack, caplog, monkeypatch):
+    pipeline = stack.start()
+    answer = pipeline.gate.ask
+    monkeypatch.setattr(pipeline.gate, "ask", lambda *_: 1 / 0)
+    assert gate.check(1, team="search").outcome == "unavailable"
+    assert "a question cannot be answered" in caplog.text
+    monkeypatch.setattr(pipeline.gate, "ask", answer)
+    gate_client.reset()
+    assert gate.check(1, team="search").outcome == "allowed"
+
+
+def test_the_embedded_exporter_has_a_gate(stack: Stack, monkeypatch: pytest.MonkeyPatch):
+    path = stack.directory / "costmeter.yml"
+    path.write_text(
+        "prices: {refresh: off}\n"
+        "budgets: [{name: all, policy: hard, day: {soft_usd: 8, hard_usd: 10}}]\n"
+    )
+    monkeypatch.setenv("COSTMETER_LEDGER", str(stack.directory / "ledger.db"))
+    with costmeter.start_exporter(0, config=path) as exporter:
+        assert exporter.wait(20)
+        until(lambda: gate.check(7).outcome == "allowed")
+        assert not gate.can_make_request(10)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if gate.check(1).allowed else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert gate.check(1)
+    gate_client.reset()
+    assert gate.check(1).outcome == "unavailable"

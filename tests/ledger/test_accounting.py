@@ -320,6 +320,15 @@ def test_a_configured_label_becomes_one() -> None:
     ) in [books.names[series] for series in books.accountant.take().sums]
 
 
+def test_a_batch_tells_which_reservations_its_events_settle(books: Books) -> None:
+    books.add(reservation="a-1")
+    books.add()
+    books.add(reservation="a-2", usage={}, status="timeout")
+    assert books.accountant.take().settled == ["a-1", "a-2"]
+    books.add()
+    assert books.accountant.take().settled == []
+
+
 @pytest.mark.parametrize("time_ns", [NOON + FUTURE_NS + 1, NOON - 90 * DAY - 1, 0])
 def test_an_event_from_out_of_time_counts_now(books: Books, time_ns: int) -> None:
     books.add(time_ns=time_ns)

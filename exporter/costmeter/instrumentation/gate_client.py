@@ -1,7 +1,7 @@
 """The way to the gate: one connection a process, and an answer at once where there is none.
 
 ``COSTMETER_GATE`` is the address: ``unix:///path``, or ``http://user:password@host:port``; by
-default, the socket beside the journal. Whoever cannot be asked is left alone for a while, so that a
+default, the socket in the journal. Whoever cannot be asked is left alone for a while, so that a
 sidecar that is gone costs microseconds, not a timeout, with every call of the application.
 """
 

@@ -66,8 +66,8 @@ def directory() -> Path:
 
 
 def gate_socket(journal: Path) -> Path:
-    """Return where the gate of a journal's exporter listens: beside the directory."""
-    return journal.with_name(f"{journal.name}.gate")
+    """Return where the gate of a journal's exporter listens: in the directory, which both have."""
+    return journal / "gate.sock"
 
 
 def reset() -> None:

@@ -112,7 +112,7 @@ class GateConfig(Section):
     """The gate, which applications ask before they spend.
 
     Attributes:
-        socket: the Unix socket that it listens on; by default ``JOURNAL.gate`` beside each journal.
+        socket: the Unix socket that it listens on; by default ``gate.sock`` in each journal.
         reservation_ttl: how long money stays set aside for a call that nothing is heard of.
         assumed_output_tokens: tokens of an answer whose request sets no maximum.
     """

@@ -1,4 +1,4 @@
-"""The gate on a Unix socket beside each journal: a question a line, an answer a line.
+"""The gate on a Unix socket in each journal: a question a line, an answer a line.
 
 A thread of its own, without asyncio: a question takes a tenth of a millisecond, and many wait for
 the answer with a request of a user. The kernel says which process asks, and when it is dead.
@@ -12,6 +12,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,9 @@ from costmeter.unix_socket import addressed
 log = logging.getLogger(__name__)
 
 _MODE: Final = 0o666
-"""Who may enter the directory may ask: it is the one that usage is written beside."""
+"""Who may enter the directory may ask: it is the one that usage is written to."""
+_PAUSE_SECONDS: Final = 0.1
+"""How long nobody is let in where no file descriptor is left for it."""
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 _decode: Final = msgspec.json.Decoder(Ask | Cancel).decode
@@ -96,6 +99,7 @@ class GateSocket:
             connection, _ = listener.accept()
         except OSError as error:  # gone already, or no file descriptor left
             log.warning("gate: a connection cannot be accepted: %s", error.strerror)
+            time.sleep(_PAUSE_SECONDS)
             return
         try:
             owner = self._watch(_peer(connection))
@@ -120,6 +124,9 @@ class GateSocket:
             return
         except (OSError, msgspec.MsgspecError, RecursionError) as error:
             log.debug("gate: a connection is closed: %s", error)
+            ended = True
+        except Exception:  # one question must not close the gate to all others
+            log.exception("gate: a question cannot be answered")
             ended = True
         if ended:
             self._selector.unregister(connection)
@@ -177,7 +184,8 @@ def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with addressed(path) as address:
-            path.unlink(missing_ok=True)
+            if path.is_socket():
+                path.unlink()
             listener.bind(address)
         path.chmod(_MODE)
         listener.listen(1024)
