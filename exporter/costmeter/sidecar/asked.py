@@ -37,4 +37,6 @@ class Asked:
     def refuse(self, problem: Exception) -> None:
         """Turn away all that waits."""
         while not self._waiting.empty():
-            self._waiting.get_nowait()[1].set_exception(problem)
+            _, done = self._waiting.get_nowait()
+            if done.set_running_or_notify_cancel():
+                done.set_exception(problem)
