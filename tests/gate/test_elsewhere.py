@@ -54,7 +54,7 @@ class Answers:
         self.inherited = "7.5"
         monkeypatch.setattr(elsewhere, "_query", self)
 
-    def __call__(self, client: object, url: str, promql: str) -> Iterator[object]:
+    def __call__(self, client: object, promql: str) -> Iterator[object]:
         if "inherited" in promql:
             labels = {"budget": "all", "window": "month", "period": MONTH.key}
             yield labels, Decimal(self.inherited)
@@ -146,6 +146,27 @@ def test_what_may_be_unseen_is_the_age_times_the_rate(known):
     clock.wait(2)
     assert others.age_seconds() == 5  # 3 at the answer
     assert others.unseen() == {"all": pytest.approx(NANO)}
+
+
+def test_a_password_in_the_url_is_sent_and_never_told(caplog):
+    asked = []
+
+    async def answer(scope, receive, send):
+        asked.append((scope["path"], dict(scope["headers"]).get(b"authorization")))
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with serving(answer) as url:
+        settings = PrometheusConfig(
+            url=url.replace("http://", "http://me:s%20ecret@") + "/prefix", poll_interval="1h"
+        )
+        others = Elsewhere(lambda: settings, "own", Clock())
+        others.start()
+        until(lambda: others.problem)
+        others.stop()
+    assert asked == [("/prefix/api/v1/query", b"Basic bWU6cyBlY3JldA==")]
+    assert "401" in others.problem
+    assert "ecret" not in others.problem + caplog.text
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import httpx2
 import msgspec
@@ -127,11 +128,11 @@ class Elsewhere:
         if settings is None:
             return
         asked_ns = self._clock.monotonic_ns()
-        with httpx2.Client(timeout=TIMEOUT_SECONDS) as client:
-            spend = self._by_ledger(client, settings.url, names.BUDGET_SPEND.name, "spend")
-            credit = self._by_ledger(client, settings.url, names.BUDGET_CREDIT.name, "credit")
-            rolled = list(_query(client, settings.url, _INHERITED))
-            age_ns = self._age_ns(client, settings.url)
+        with _client(settings.url) as client:
+            spend = self._by_ledger(client, names.BUDGET_SPEND.name, "spend")
+            credit = self._by_ledger(client, names.BUDGET_CREDIT.name, "credit")
+            rolled = list(_query(client, _INHERITED))
+            age_ns = self._age_ns(client)
         spent = {
             key: sum(nano for ledger, nano in by_ledger.items() if ledger != self._ledger)
             - sum(nano for ledger, nano in credit[key].items() if ledger != self._ledger)
@@ -163,24 +164,24 @@ class Elsewhere:
             self._stopped.wait(settings.poll_interval.total_seconds() if settings else LOOK_SECONDS)
 
     def _by_ledger(
-        self, client: httpx2.Client, url: str, scraped: str, kind: str
+        self, client: httpx2.Client, scraped: str, kind: str
     ) -> defaultdict[_Key, dict[str, int]]:
         """Return nano-dollars by ledger: the latest scrape's, or what a rule holds of one gone."""
         found: defaultdict[_Key, dict[str, int]] = defaultdict(dict)
         recorded = f"ledger:cost_budget_{kind}:usd"
         promql = f'max by (budget, window, period, ledger) ({{__name__=~"{scraped}|{recorded}"}})'
-        for labels, value in _query(client, url, promql):
+        for labels, value in _query(client, promql):
             found[_key(labels)][labels["ledger"]] = usd_to_nano(value)
         return found
 
-    def _age_ns(self, client: httpx2.Client, url: str) -> int:
+    def _age_ns(self, client: httpx2.Client) -> int:
         """Return the age of the others' oldest scrape that is in force."""
         others = f'{{ledger!="{self._ledger}"}}'
         ages = (
             f"max(time() - timestamp({name}{others}))"
             for name in (names.BUDGET_SPEND.name, "ledger:cost_budget_spend:usd")
         )
-        samples = list(_query(client, url, " or ".join(ages)))
+        samples = list(_query(client, " or ".join(ages)))
         return int(samples[0][1] * NANO) if samples else 0
 
 
@@ -188,11 +189,17 @@ def _key(labels: dict[str, str]) -> _Key:
     return labels["budget"], labels["window"], labels["period"]
 
 
-def _query(
-    client: httpx2.Client, url: str, promql: str
-) -> Iterator[tuple[dict[str, str], Decimal]]:
+def _client(url: str) -> httpx2.Client:
+    """Return a client of Prometheus; the password of its URL comes into no message."""
+    parts = urlsplit(url)
+    user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return httpx2.Client(base_url=address, auth=user, timeout=TIMEOUT_SECONDS)
+
+
+def _query(client: httpx2.Client, promql: str) -> Iterator[tuple[dict[str, str], Decimal]]:
     """Yield labels and value of each series that a query returns."""
-    response = client.get(f"{url.rstrip('/')}/api/v1/query", params={"query": promql})
+    response = client.get("api/v1/query", params={"query": promql})
     response.raise_for_status()
     for series in _decode(response.content)["data"]["result"]:
         yield series["metric"], Decimal(series["value"][1])
