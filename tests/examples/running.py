@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from costmeter.journal.reader import JournalReader
 from costmeter.usage import UsageEvent
 from examples.standin.app import Standin, create_app
 from tests.examples.serving import serving
+from tests.recorded import usage_in
 
 
 class Bench:
@@ -47,8 +46,7 @@ class Bench:
         )  # fmt: skip
 
     def events(self) -> list[UsageEvent]:
-        payloads = JournalReader(self.directory / "journal", {}).read(1000).payloads
-        return [msgspec.json.decode(payload, type=UsageEvent) for payload in payloads]
+        return usage_in(JournalReader(self.directory / "journal", {}).read(1000).payloads)
 
     def requests(self) -> int:
         """How many requests the stand-in has had; asked once, at the end."""

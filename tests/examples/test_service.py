@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,6 +16,7 @@ from costmeter.journal.reader import JournalReader
 from costmeter.usage import UsageEvent
 from examples.standin.app import Standin, create_app
 from tests.examples.serving import serving
+from tests.recorded import usage_in
 
 
 @pytest.fixture
@@ -39,8 +39,7 @@ def service(
 
 
 def events(directory: Path) -> list[UsageEvent]:
-    payloads = JournalReader(directory, {}).read(100).payloads
-    return [msgspec.json.decode(payload, type=UsageEvent) for payload in payloads]
+    return usage_in(JournalReader(directory, {}).read(100).payloads)
 
 
 @pytest.mark.parametrize(

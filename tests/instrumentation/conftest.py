@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import openai
 import pytest
 
@@ -15,6 +14,7 @@ from costmeter.journal.reader import JournalReader
 from costmeter.usage import UsageEvent
 from examples.standin.app import Standin, create_app
 from tests.examples.serving import serving
+from tests.recorded import usage_in
 
 
 class Recorded:
@@ -32,9 +32,8 @@ class Recorded:
         return chunk.payloads
 
     def __call__(self) -> list[UsageEvent]:
-        """Return the usage since the last call; what says that a request has ended is none."""
-        events = (msgspec.json.decode(payload, type=UsageEvent) for payload in self.payloads())
-        return [event for event in events if event.provider]
+        """Return the usage since the last call."""
+        return usage_in(self.payloads())
 
     def errors(self) -> int:
         """Return how many errors the application was spared."""

@@ -19,6 +19,7 @@ import costmeter
 from costmeter.errors import ConfigError
 from costmeter.instrumentation import instrument as instrumentation
 from costmeter.instrumentation.clients import ALIASES, CLIENTS, openai_usage
+from costmeter.instrumentation.clients.openai import OpenAI
 from costmeter.journal import process
 
 SYNC = openai.OpenAI.__mro__[1]
@@ -206,7 +207,7 @@ def test_an_error_of_ours_is_counted_and_the_call_goes_on(
 
     costmeter.instrument()
     if broken == "start":
-        monkeypatch.setattr("costmeter.instrumentation.context.current", fail)
+        monkeypatch.setattr(OpenAI, "start", fail)
     elif broken == "read":
         monkeypatch.setattr(openai_usage, "read", fail)
     else:

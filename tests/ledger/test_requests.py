@@ -142,6 +142,29 @@ def test_a_request_without_calls_is_not_observed(books: Books) -> None:
     assert books.commit().is_empty
 
 
+def test_tokens_whose_cost_is_recorded_elsewhere_make_no_observation(books: Books) -> None:
+    tokens = UsageEvent(
+        time_ns=NOON, operation="tokens", provider="openai", model="m",
+        attributes={"endpoint": "/v1/chat"}, usage={"input_tokens": 1},
+        calls=0, requests=0, cost_nano_usd=0, request="r1",
+    )  # fmt: skip
+    books.add(tokens)
+    books.end("r1")
+    assert books.observed() == (0, 0, 0)
+
+
+def test_what_another_model_cost_within_a_call_is_part_of_the_request(books: Books) -> None:
+    books.call("r1", 1000)
+    advisor = UsageEvent(
+        time_ns=NOON, operation="chat", provider="openai", model="advisor",
+        attributes={"endpoint": "/v1/chat"}, usage={"input_tokens": 2000},
+        calls=0, requests=0, request="r1",
+    )  # fmt: skip
+    books.add(advisor)
+    books.end("r1")
+    assert books.observed() == (1, 3_000_000, 1)
+
+
 def test_its_end_is_not_kept_as_an_event(books: Books) -> None:
     books.call("r1", 1000)
     books.end("r1")

@@ -317,7 +317,7 @@ class Accountant:
 
     def _observe(self, cost: int, event: RecordedUsage, account: Account) -> None:
         """Observe the cost of an event's requests, or hold it until the request it is in ends."""
-        if not event.request:
+        if not (event.request and (event.requests or cost)):
             _observe_shares(account.costs, cost, event.requests)
             return
         histogram = account.requests
