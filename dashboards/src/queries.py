@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LATEST: Final = "ledger:cost_counter:latest"
 FIRST: Final = "ledger:cost_counter:first"
 SAMPLED: Final = "ledger:cost_counter:sampled"
+SEEN: Final = "ledger:cost_seen:timestamp_seconds"
 RECORDED: Final = frozenset({
     names.SPEND.name,
     names.CREDIT.name,
@@ -91,7 +92,10 @@ def unnarrowed(family: Family) -> str:
 
 
 def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "") -> str:
-    """Return by how much each series rose within the ``window`` that ends now.
+    """Return by how much series rose within the ``window`` that ends now, to be summed.
+
+    Recorded series stand in it with their end, and once more with their start, negative: their sum
+    is what they rose, those that are new included, at the cost of reading no value twice.
 
     Args:
         selector: counters, by :func:`series` or :func:`unnarrowed`.
@@ -104,7 +108,8 @@ def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "")
         now = f"last_over_time({selector}[{REMEMBERED}]{at}{end})"
         then = f"last_over_time({selector}[{REMEMBERED}]{at} offset {ago}{window})"
         found = f"last_over_time({_first(selector)}[{REMEMBERED}]{at}{end})"
-        return f"({now} - ({then} or {found}) or {now})"
+        kept = f"last_over_time({SEEN}[{REMEMBERED}]{at}{end})"
+        return f"({now} or {_less(f'({then} or {found})', kept)})"
     return (
         f"(last_over_time({selector}[{window}]{at}{end})"
         f" - (last_over_time({selector}[{BRIDGED}]{at} offset {ago}{window})"
@@ -126,7 +131,8 @@ def gained_ahead(selector: str, window: str = "$__interval", label: str = "") ->
         then = f"{by_ledger} (last_over_time({sampled}[{SPACED}] offset -{window}))"
         now = f"{by_ledger} (last_over_time({sampled}[{SPACED}]))"
         found = f"{by_ledger} (last_over_time({_first(selector)}[{REMEMBERED}] @ end()))"
-        return f"({then} - ({now} or {found}) or {then})"
+        kept = f"last_over_time({SEEN}[{REMEMBERED}] offset -{window})"
+        return f"({then} or {_less(f'({now} or {found})', kept)})"
     return (
         f"(last_over_time({selector}[{window}] offset -{window})"
         f" - (last_over_time({selector}[{BRIDGED}])"
@@ -226,6 +232,11 @@ def _dearest(label: str) -> str:
     """
     spent = gained(series(names.SPEND), at=" @ end()")
     return f"topk({STACKED}, sum by ({label}) ({spent}))"
+
+
+def _less(start: str, kept: str) -> str:
+    """Return what to take off the end: the start, of ledgers that are not let go by then."""
+    return f'label_replace(-({start} and on (job, ledger) {kept}), "at", "start", "", "")'
 
 
 def _first(selector: str) -> str:

@@ -23,7 +23,7 @@ PICTURES: Final = {
     "overview.png": ("overview", slice(0, 2)),
     "overview-usage.png": ("overview", slice(2, 4)),
     "overview-health.png": ("overview", slice(4, 5)),
-    "models.png": ("models", slice(0, 3)),
+    "models.png": ("models", slice(0, 2)),
     "features.png": ("features", slice(0, 2)),
     "budgets.png": ("budgets", slice(0, 1)),
     "budgets-one.png": ("budgets", slice(1, 3)),

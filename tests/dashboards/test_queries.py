@@ -131,9 +131,12 @@ def test_what_rose_is_the_end_less_the_start_or_the_first_value() -> None:
         "(last_over_time(x[1h]) - (last_over_time(x[6h] offset 1h) or min_over_time(x[1h])))"
     )
     latest, first = "ledger:cost_counter:latest{a}", "ledger:cost_counter:first{a}"
+    seen = "ledger:cost_seen:timestamp_seconds"
     assert queries.gained(latest, "1h", ago="1w") == (
-        f"(last_over_time({latest}[2h] offset 1w) - (last_over_time({latest}[2h] offset 1w1h)"
-        f" or last_over_time({first}[2h] offset 1w)) or last_over_time({latest}[2h] offset 1w))"
+        f"(last_over_time({latest}[2h] offset 1w)"
+        f" or label_replace(-((last_over_time({latest}[2h] offset 1w1h)"
+        f" or last_over_time({first}[2h] offset 1w))"
+        f' and on (job, ledger) last_over_time({seen}[2h] offset 1w)), "at", "start", "", ""))'
     )
 
 
