@@ -264,6 +264,14 @@ def test_a_sidecar_that_was_started_anew_is_asked_at_once(stack: Stack):
     assert gate.check(1, team="search").outcome == "allowed"
 
 
+def test_money_is_given_back_over_a_new_connection_where_the_old_one_is_gone(stack: Stack):
+    stack.start()
+    decision = gate.check(3, team="search")
+    gate_client._client._line._socket.shutdown(socket.SHUT_RDWR)
+    gate.cancel(decision)
+    until(lambda: stack.reserved() == 0)
+
+
 def test_switched_off_it_lets_everything_pass(stack: Stack, monkeypatch: pytest.MonkeyPatch):
     stack.start()
     for name, value in (("COSTMETER_GATE", "off"), ("COSTMETER_DISABLED", "1")):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,6 +20,8 @@ from costmeter.errors import ConfigError
 from costmeter.gate_protocol import Answer, Ask, Cancel
 from costmeter.instrumentation.boundary import attempt, note
 from costmeter.instrumentation.gate_lines import ADDRESS, Line, opener
+
+_T = TypeVar("_T")
 
 FALLBACK: Final = "COSTMETER_GATE_FALLBACK"
 """The environment variable that says whether calls pass without an answer: ``open``, ``closed``."""
@@ -61,21 +64,15 @@ class GateClient:
             if missed:
                 ask = msgspec.structs.replace(ask, missed=missed)
             try:
-                return self._exchange(ask)
+                return self._reach(lambda line: line.ask(ask))
             except UnreachableError:
                 self._missed += missed + 1
                 raise
 
     def cancel(self, reservation: str) -> None:
         """End a reservation, if the gate can be reached; otherwise it ends by itself."""
-        if time.monotonic() < self._again_at:
-            return
-        with self._lock:
-            try:
-                if self._line is not None:
-                    self._line.cancel(Cancel(reservation))
-            except (OSError, ValueError):
-                self._hang_up()
+        with self._lock, suppress(UnreachableError):
+            self._reach(lambda line: line.cancel(Cancel(reservation)))
 
     def close(self) -> None:
         """Close the connection; the next question opens another."""
@@ -87,18 +84,18 @@ class GateClient:
         self._lock = threading.Lock()
         self._hang_up()
 
-    def _exchange(self, ask: Ask) -> Answer:
+    def _reach(self, act: Callable[[Line], _T]) -> _T:
         if time.monotonic() < self._again_at:  # another thread has just found out
             raise UnreachableError
         kept = self._line is not None
         try:
             try:
-                answer = self._connected().ask(ask)
+                done = act(self._connected())
             except ConnectionError:
                 if not kept:
                     raise
                 self._hang_up()  # the sidecar was started anew since the last question
-                answer = self._connected().ask(ask)
+                done = act(self._connected())
         except (OSError, ValueError) as error:
             self._hang_up()
             self._pause = min(max(2 * self._pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
@@ -108,7 +105,7 @@ class GateClient:
             self._hang_up()
             raise
         self._pause = 0.0
-        return answer
+        return done
 
     def _connected(self) -> Line:
         if self._line is None:
