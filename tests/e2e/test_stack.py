@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -98,6 +99,7 @@ class Stack:
         self.processes.python(
             ROOT / "alertmanager" / "render.py", "--output", etc,
             COSTMETER_WEBHOOK_URL=f"http://127.0.0.1:{alerts.server_port}/",
+            COSTMETER_ALERTS_URL=f"http://127.0.0.1:{self.sidecar_port}/v1/alerts",
         ).wait(30)  # fmt: skip
         path = etc / "alertmanager.yml"
         path.write_text(re.sub(r"group_(wait|interval): \w+", r"group_\1: 1s", path.read_text()))
@@ -117,6 +119,12 @@ class Stack:
             ROOT / "tests" / "e2e" / "worker.py", f"http://127.0.0.1:{self.standin_port}/v1", rounds, *options,
             COSTMETER_JOURNAL=self.journal,
         )  # fmt: skip
+
+    def told(self) -> list[str]:
+        """Return the models of the alerts that the sidecar was told of."""
+        url = f"http://127.0.0.1:{self.sidecar_port}/v1/alerts?since=1h"
+        with urlopen(url, timeout=10) as answer:
+            return [each["labels"].get("model", "") for each in json.load(answer)["alerts"]]
 
     def ask(self, promql: str) -> dict[tuple[str, ...], float]:
         return query(self.prometheus, promql)
@@ -172,11 +180,12 @@ def test_prometheus_records_every_cent_once_and_the_alert_arrives(
         first = stack.ask("min by (component) (min_over_time(cost_spend_usd_total[10m]))")
         assert set(first.values()) == {0}, "increase() has to see the first cent"
 
-        end(sidecar, signal.SIGTERM)
-        assert list(stack.ask(month).values()) == [pytest.approx(total, rel=1e-12)]
-
         eventually(lambda: alerts.received, lambda seen: any(alert["labels"].get("model") == "mystery-1" for alert in seen))  # fmt: skip
         alert = next(each for each in alerts.received if each["labels"].get("model") == "mystery-1")
         assert alert["labels"]["alertname"] == "CostUsageUnpriced"
         assert alert["status"] == "firing"
         assert alert["annotations"]["runbook_url"].endswith("#costusageunpriced")
+        eventually(stack.told, lambda models: "mystery-1" in models)
+
+        end(sidecar, signal.SIGTERM)
+        assert list(stack.ask(month).values()) == [pytest.approx(total, rel=1e-12)]
