@@ -299,6 +299,30 @@ def test_an_estimate_that_is_no_amount_is_told_and_reserves_nothing(stack, caplo
     assert "the application goes on" in caplog.text
 
 
+def test_who_gives_up_before_the_answer_reserves_nothing(stack: Stack):
+    pipeline = stack.start()
+    asked = stack.samples("cost_gate_checks_total")["search", "allowed"]
+    with pipeline.gate._lock, socket.socket(socket.AF_UNIX) as client:
+        client.connect(os.path.relpath(stack.socket))
+        question = {"do": "ask", "cost_nano_usd": 6 * NANO, "attributes": {"team": "search"}}
+        client.sendall(json.dumps(question).encode() + b"\n")
+        client.close()
+    until(lambda: stack.samples("cost_gate_checks_total")["search", "allowed"] > asked)
+    until(lambda: stack.reserved() == 0)
+
+
+def test_who_never_reads_an_answer_is_hung_up_on(stack: Stack):
+    stack.start()
+    question = b'{"do":"ask","cost_nano_usd":1,"attributes":{"team":"search"}}\n'
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(os.path.relpath(stack.socket))
+        with pytest.raises(ConnectionError):
+            while True:
+                client.sendall(question * 100)
+    assert gate.check(1, team="search").outcome == "allowed"
+
+
 def test_lines_that_make_no_sense_close_the_connection_and_nothing_else(stack: Stack):
     stack.start()
     for line in (b"nonsense\n", b'{"do":"ask","cost_nano_usd":-1}\n', b"x" * 70_000, b"[]\n"):

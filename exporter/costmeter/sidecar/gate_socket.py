@@ -135,9 +135,12 @@ class GateSocket:
     def _reply(self, connection: socket.socket, line: bytes, owner: int | None) -> None:
         match _decode(line):
             case Ask() as ask:
-                answer = _encode(self._gate.ask(ask, owner)) + b"\n"
-                if connection.send(answer) < len(answer):
-                    raise BrokenPipeError("the asker does not read its answers")
+                answer = self._gate.ask(ask, owner)
+                try:
+                    _send(connection, _encode(answer) + b"\n")
+                except OSError:  # who asked has given up, and will never know of it
+                    self._gate.cancel(answer.reservation)
+                    raise
             case Cancel(reservation):
                 self._gate.cancel(reservation)
 
@@ -194,6 +197,20 @@ def _listen(path: Path) -> socket.socket:
         listener.close()
         raise CostmeterError(f"gate {path}: cannot be listened on: {error.strerror}") from error
     return listener
+
+
+def _send(connection: socket.socket, line: bytes) -> None:
+    """Send an answer.
+
+    Raises:
+        OSError: the asker is gone, or does not read its answers.
+    """
+    try:
+        sent = connection.send(line)
+    except BlockingIOError:
+        sent = 0
+    if sent < len(line):
+        raise BrokenPipeError("the asker does not read its answers")
 
 
 def _peer(connection: socket.socket) -> int:
