@@ -37,7 +37,7 @@ RECORDED: Final = frozenset({
     f"{names.REQUEST_COST.name}_count",
 })  # fmt: skip
 """Values of the label ``family`` of what is recorded: samples of the ledgers' families."""
-REMEMBERED: Final = "2h"
+REMEMBERED: Final = "75m"
 """How far back a recorded value is looked for: the rules bridge gaps of an hour."""
 SPACED: Final = "3h"
 """The same for samples that are an hour apart."""

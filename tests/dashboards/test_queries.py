@@ -133,10 +133,10 @@ def test_what_rose_is_the_end_less_the_start_or_the_first_value() -> None:
     latest, first = "ledger:cost_counter:latest{a}", "ledger:cost_counter:first{a}"
     seen = "ledger:cost_seen:timestamp_seconds"
     assert queries.gained(latest, "1h", ago="1w") == (
-        f"(last_over_time({latest}[2h] offset 1w)"
-        f" or label_replace(-((last_over_time({latest}[2h] offset 1w1h)"
-        f" or last_over_time({first}[2h] offset 1w))"
-        f' and on (job, ledger) last_over_time({seen}[2h] offset 1w)), "at", "start", "", ""))'
+        f"(last_over_time({latest}[75m] offset 1w)"
+        f" or label_replace(-((last_over_time({latest}[75m] offset 1w1h)"
+        f" or last_over_time({first}[75m] offset 1w))"
+        f' and on (job, ledger) last_over_time({seen}[75m] offset 1w)), "at", "start", "", ""))'
     )
 
 

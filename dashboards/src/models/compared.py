@@ -102,7 +102,6 @@ def _table() -> Any:
         " features and teams.",
         [
             Column("Cost", by(PER, spend), units.USD),
-            Column("Share", by(PER, f"{spend} / scalar(sum({spend}) > 0)"), units.SHARE, bar=True),
             Column("Calls", by(PER, calls), units.COUNT),
             Column("1k calls", queries.ratio(PER, f"1000 * {paid}", calls), units.USD),
             Column("Tokens", by(PER, tokens), units.COUNT),

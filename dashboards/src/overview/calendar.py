@@ -88,7 +88,7 @@ def _against_limits() -> tuple[Any, ...]:
         "Left this month",
         "The month's limit less what is spent; negative where more was.",
         f"-({_spent('month')} - {_limit('month')})",
-        units.USD_CHANGE,
+        units.USD,
         nothing="No limit set",
     )
     projected = panels.figure(
