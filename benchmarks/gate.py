@@ -65,7 +65,7 @@ def exporter(directory: Path) -> Iterator[None]:
 
 
 def ask(usd: str) -> object:
-    from costmeter import gate  # noqa: PLC0415 - reads the environment that is set by then
+    from costmeter import gate
 
     return gate.check(usd, team="search", feature="summarise", endpoint="/v1/chat")
 
@@ -96,7 +96,7 @@ def threaded() -> list[float]:
 
 
 async def awaited() -> list[float]:
-    from costmeter import gate  # noqa: PLC0415
+    from costmeter import gate
 
     taken = []
     for _ in range(CHECKS):
@@ -115,7 +115,7 @@ def line(name: str, taken: list[float], target: float | None = None) -> Row:
 
 def main() -> None:
     """Measure and print."""
-    from costmeter.instrumentation import gate_client  # noqa: PLC0415
+    from costmeter.instrumentation import gate_client
 
     rows = []
     with tempfile.TemporaryDirectory() as name:

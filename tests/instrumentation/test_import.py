@@ -45,7 +45,9 @@ def test_importing_costmeter_imports_next_to_nothing():
     assert "msgspec" not in new
 
 
-@pytest.mark.parametrize("name", ["record_llm", "track", "attribute", "record_request", "gate.check"])
+@pytest.mark.parametrize(
+    "name", ["record_llm", "track", "attribute", "record_request", "gate.check"]
+)
 def test_what_an_application_calls_imports_nothing_heavy(name):
     modules = imported_after(f"import costmeter; costmeter.{name}")
     assert not modules & set(HEAVY)
