@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from costmeter.cli.budget import budget
+from costmeter.cli.budget_status import usd
 from costmeter.clock import SystemClock
 from costmeter.errors import CostmeterError
 from costmeter.ledger.batch import Batch
@@ -96,13 +97,13 @@ def test_status_shows_each_budget_by_its_limits_and_all_without_any(arguments: l
     # fifth of 20. To the end of the month come a week like the last, Sunday's afternoon and Monday.
     # The last 24 hours cost 6.
     assert cells(result.stdout) == [
-        ["budget", "period", "spent USD", "soft", "hard", "used", "pace", "forecast", "days left", "state"],
-        ["all", "2026-11-22", "6.00", "", "", "", "", "10.00", "", ""],
-        ["all", "2026-W47", "6.00", "", "", "", "", "10.00", "", ""],
-        ["all", "2026-11", "70.00", "", "", "", "", "94.00", "", ""],
-        ["search", "2026-11-22", "6.00", "8.00", "12.00", "75%", "1.50", "10.00", "0.3", "threshold"],
-        ["search", "2026-11", "70.00", "120.00", "170.00", "58%", "0.81", "94.00", "8.3", "threshold"],
-        ["acme", "2026-W47", "0.00", "20.00", "20.00", "0%", "0.00", "0.00", "", "within"],
+        ["budget", "period", "spent", "soft", "hard", "used", "forecast", "days left", "state"],
+        ["all", "2026-11-22", "6.00", "", "", "", "10.00", "", ""],
+        ["all", "2026-W47", "6.00", "", "", "", "10.00", "", ""],
+        ["all", "2026-11", "70.00", "", "", "", "94.00", "", ""],
+        ["search", "2026-11-22", "6.00", "8.00", "12.00", "75%", "10.00", "0.3", "threshold"],
+        ["search", "2026-11", "70.00", "120.00", "170.00", "58%", "94.00", "8.3", "threshold"],
+        ["acme", "2026-W47", "0.00", "20.00", "20.00", "0%", "0.00", "", "within"],
     ]  # fmt: skip
 
 
@@ -223,7 +224,7 @@ def test_check_refuses_what_it_cannot_read(
 def test_forecast_tells_periods_the_daily_rate_and_the_days_ahead(arguments: list[str]) -> None:
     lines = run("forecast", arguments, "search", "--days", "14").stdout
     assert cells(lines) == [
-        ["period", "spent USD", "soft", "hard", "will end at", "days left", "worked out"],
+        ["period", "spent", "soft", "hard", "will end at", "days left", "worked out"],
         ["2026-11-22", "6.00", "8.00", "12.00", "10.00", "0.3", "by the same hours of past weeks (4)"],
         ["2026-11", "70.00", "120.00", "170.00", "94.00", "8.3", "by the same hours of past weeks (4)"],
     ]  # fmt: skip
@@ -252,3 +253,24 @@ def test_a_name_does_not_steer_the_terminal(arguments: list[str], tmp_path: Path
     assert "[red]\\x1b[31mx" in shown
     checked = run("check", [*arguments, "--config", str(config)]).stdout
     assert checked.startswith("[red]\\x1b[31mx, 2026-11-22: would reach")
+
+
+def test_status_keeps_every_column_on_a_narrow_terminal(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = cells(run("status", arguments).stdout)
+    assert rows[0][0] == "budget"
+    assert rows[0][-1] == "state"
+    assert ["search", "2026-11"] in [row[:2] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("nano", "shown"),
+    [(18_000_000, "0.018"), (20_000_000, "0.02"), (0, "0.00"), (1_234_567_890, "1.23"),
+     (-123_460_000, "-0.1235"), (1_999_000_000_000, "1,999.00"), (None, "")],
+)  # fmt: skip
+def test_amounts_are_to_the_cent_and_below_a_dollar_to_its_hundredth(
+    nano: int | None, shown: str
+) -> None:
+    assert usd(nano) == shown

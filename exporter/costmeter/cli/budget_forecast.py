@@ -54,14 +54,16 @@ def forecast(
         return
     console = Console()
     console.print(_table(found))
-    console.print(f"the last 24 hours cost {usd(past.daily)} USD", highlight=False)
+    whole = now_ns - past.since_ns >= DAY_NS
+    day = "the last 24 hours cost" if whole else "at the rate so far, a day costs"
+    console.print(f"{day} {usd(past.daily)} USD", highlight=False)
     told = "too early to tell" if more is None else f"{usd(more.more)} USD, {_method(more)}"
     console.print(f"the next {days_ahead} days: {told}", highlight=False)
 
 
 def _table(found: list[Status]) -> Table:
-    table = Table("period")
-    for column in ("spent USD", "soft", "hard", "will end at", "days left"):
+    table = Table("period", caption="amounts in USD", caption_justify="left")
+    for column in ("spent", "soft", "hard", "will end at", "days left"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("worked out")
     for each in found:

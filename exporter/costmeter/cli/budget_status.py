@@ -86,8 +86,16 @@ def shown(value: str) -> Text:
 
 
 def usd(nano: int | None) -> str:
-    """Return an amount to the cent, as people read it; nothing where there is none."""
-    return "" if nano is None else f"{nano_to_usd(nano):,.2f}"
+    """Return an amount as people read it, to the cent; nothing where there is none.
+
+    Below a dollar it has up to four decimals: there a cent is more than a detail.
+    """
+    if nano is None:
+        return ""
+    if abs(nano) >= NANO:
+        return f"{nano_to_usd(nano):,.2f}"
+    whole, _, decimals = f"{nano_to_usd(nano):.4f}".rstrip("0").partition(".")
+    return f"{whole}.{decimals:0<2}"
 
 
 def exact_usd(nano: int | None) -> str | None:
@@ -101,12 +109,12 @@ def days(lasts_ns: int | None) -> str:
 
 
 def _table(found: Iterable[Status]) -> Table:
-    table = Table()
-    table.add_column("budget", overflow="fold")
+    table = Table(padding=0, caption="amounts in USD", caption_justify="left")  # fits 80 columns
+    table.add_column("budget", overflow="fold", min_width=8)
     table.add_column("period", no_wrap=True)
-    for name in ("spent USD", "soft", "hard", "used", "pace", "forecast", "days left"):
+    for name in ("spent", "soft", "hard", "used", "forecast", "days left"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("state")
+    table.add_column("state", min_width=10)
     for each in found:
         table.add_row(
             shown(each.budget.name),
@@ -115,7 +123,6 @@ def _table(found: Iterable[Status]) -> Table:
             usd(each.soft),
             usd(each.hard),
             "" if each.used is None else f"{each.used:.0%}",
-            "" if each.pace is None else f"{each.pace:.2f}",
             usd(each.end),
             days(each.lasts_ns),
             Text("" if each.limits is None else each.state.replace("_", " "), _STYLE[each.state]),
