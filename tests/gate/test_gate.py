@@ -23,6 +23,10 @@ from costmeter.units import NANO
 from tests.gate.stack import HARD, Stack, until
 
 
+forks = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+"""Python 3.12 and later warn of what the application under test does."""
+
+
 def record(usd: str, team: str = "search") -> None:
     costmeter.record_request("/v1/chat", "openai", usd, team=team)
 
@@ -175,6 +179,7 @@ def test_each_thread_settles_its_own(stack: Stack):
     assert stack.reserved() == 0
 
 
+@forks
 def test_a_forked_child_asks_on_a_connection_of_its_own(stack: Stack):
     stack.start()
     assert gate.check(1, team="search")
@@ -380,6 +385,7 @@ def test_a_fault_of_ours_leaves_the_gate_open_to_others(stack: Stack, caplog, mo
     assert gate.check(1, team="search").outcome == "allowed"
 
 
+@forks
 def test_the_embedded_exporter_has_a_gate(stack: Stack, monkeypatch: pytest.MonkeyPatch):
     path = stack.directory / "costmeter.yml"
     path.write_text(
