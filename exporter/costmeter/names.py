@@ -115,6 +115,14 @@ API_CALL_DURATION: Final = Family(
     scale=NANO,
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160),
 )
+TIME_TO_FIRST_TOKEN: Final = Family(
+    "cost_provider_time_to_first_token_seconds",
+    "histogram",
+    "Time from the start of a call to the first chunk of its streamed answer, in seconds.",
+    ("provider", "model"),
+    scale=NANO,
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30),
+)
 REQUEST_COST: Final = Family(
     "cost_request_cost_usd",
     "histogram",
@@ -174,6 +182,7 @@ LEDGER_FAMILIES: Final = (
     TOKENS,
     API_CALLS,
     API_CALL_DURATION,
+    TIME_TO_FIRST_TOKEN,
     REQUEST_COST,
     UNPRICED_EVENTS,
     ESTIMATED_EVENTS,
@@ -467,6 +476,8 @@ RULES: Final = (
     "provider_model:cost_provider_api_call_errors:ratio_rate5m",
     "provider_model:cost_provider_api_call_duration_seconds:p50_rate5m",
     "provider_model:cost_provider_api_call_duration_seconds:p95_rate5m",
+    "provider_model:cost_provider_time_to_first_token_seconds:p50_rate5m",
+    "provider_model:cost_provider_time_to_first_token_seconds:p95_rate5m",
     "provider_model_type:cost_provider_tokens:rate1h",
     "provider_model_status:cost_provider_api_calls:rate1h",
     "endpoint:cost_request_cost_usd:mean_rate1h",

@@ -87,6 +87,8 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
             empty where nothing was.
         identity: what it is known by where it can come more than once, such as the result of a
             batch that is read again; one whose identity the ledger has is dropped. Empty otherwise.
+        first_chunk_ns: time from its start to the first chunk of an answer that streamed, in
+            nanoseconds; 0 where it did not, or where that is not known.
     """
 
     time_ns: Instant
@@ -105,6 +107,7 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     request: str = ""
     reservation: str = ""
     identity: str = ""
+    first_chunk_ns: Length = 0
 
 
 class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -130,3 +133,4 @@ class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     request: str = ""
     reservation: str = ""
     identity: str = ""
+    first_chunk_ns: Length = 0

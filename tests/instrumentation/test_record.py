@@ -294,9 +294,9 @@ def test_the_host_goes_on_where_the_journal_is_gone(recorded, monkeypatch, caplo
 
 
 def test_every_event_is_one_that_the_sidecar_understands(recorded):
-    """The hand-made arrays have the fields of UsageEvent, in its order, but for an identity."""
-    *fields, last = UsageEvent.__struct_fields__
-    assert last == "identity"
+    """The hand-made arrays have the fields of UsageEvent, in its order, but for the last two."""
+    *fields, before, last = UsageEvent.__struct_fields__
+    assert (before, last) == ("identity", "first_chunk_ns")
     costmeter.record_llm("openai", "gpt-4o", input_tokens=1)
     costmeter.record_llm("openai", "gpt-4o", images=1)
     for payload in recorded.payloads():

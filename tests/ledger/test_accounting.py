@@ -149,6 +149,20 @@ def test_each_quarter_of_an_hour_has_its_own_sum(books: Books) -> None:
     assert list(calls.values()) == [{QUARTER: 2, QUARTER - 1: 1, QUARTER + 1: 1}]
 
 
+def test_the_time_to_the_first_token_is_observed_where_it_is_known(books: Books) -> None:
+    assert books.add(first_chunk_ns=NANO // 4)
+    assert books.add(first_chunk_ns=2 * NANO)
+    assert books.add(first_chunk_ns=0)
+    family = "cost_provider_time_to_first_token_seconds"
+    batch = books.accountant.take()
+    buckets = books.sums(batch, f"{family}_bucket")
+    # a quarter of a second is at most 0.3 s, and two seconds are at most 2.5 s
+    assert buckets["0.3", "gpt-4o-mini", "openai"] == {0: 1}
+    assert buckets["2.5", "gpt-4o-mini", "openai"] == {0: 2}
+    assert ("0.2", "gpt-4o-mini", "openai") not in buckets
+    assert books.sums(batch, f"{family}_count") == {("gpt-4o-mini", "openai"): {0: 2}}
+
+
 def test_a_histogram_is_kept_cumulative(books: Books) -> None:
     books.add(attributes={"endpoint": "/chat"})  # 180,000 nano-dollars = 0.00018 USD
     books.add(attributes={"endpoint": "/chat"}, cost_nano_usd=2 * NANO)

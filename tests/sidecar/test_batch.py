@@ -45,6 +45,7 @@ def test_an_object_names_the_fields_and_may_use_units_for_people() -> None:
         "service_tier": "batch",
         "cost_usd": "0.0015",
         "estimated": True,
+        "first_chunk_seconds": 0.25,
     }
 
     assert read(batch(event)) == SubmittedBatch(
@@ -66,6 +67,7 @@ def test_an_object_names_the_fields_and_may_use_units_for_people() -> None:
                 service_tier="batch",
                 cost_nano_usd=1_500_000,
                 estimated=True,
+                first_chunk_ns=250_000_000,
             )
         ],
     )
@@ -258,7 +260,7 @@ field_names = st.sampled_from(
 @given(
     event=json_values
     | st.dictionaries(field_names, json_values)
-    | st.lists(json_values, min_size=6, max_size=14)
+    | st.lists(json_values, min_size=6, max_size=len(UsageEvent.__struct_fields__) + 1)
 )
 def test_whatever_comes_in_becomes_a_valid_event_or_a_problem(event: Any) -> None:
     body = msgspec.json.encode(batch(event))

@@ -275,6 +275,25 @@ def test_an_event_that_is_too_large_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "told", "nanoseconds"),
+    [
+        ("gen_ai.response.time_to_first_chunk", 0.25, 250_000_000),
+        ("gen_ai.response.time_to_first_token", 2, 2_000_000_000),
+        ("ai.response.msToFirstChunk", 312.5, 312_500_000),
+        ("gen_ai.response.time_to_first_chunk", -1, 0),
+        ("gen_ai.response.time_to_first_chunk", float("nan"), 0),
+        ("gen_ai.response.time_to_first_chunk", 1e300, 0),
+        ("gen_ai.response.time_to_first_chunk", "0.25", 0),
+    ],
+)
+def test_the_time_to_the_first_chunk_is_taken_where_a_span_tells_it(
+    name: str, told: object, nanoseconds: int
+) -> None:
+    assert wanted(name)
+    assert event(OPENAI | {name: told}).first_chunk_ns == nanoseconds
+
+
+@pytest.mark.parametrize(
     "ids", [{"trace_id": ""}, {"trace_id": "0" * 32}, {"span_id": "0" * 16}, {"span_id": "xyz"}]
 )
 def test_a_span_without_an_identity_is_refused(ids: dict[str, str]) -> None:

@@ -36,6 +36,7 @@ from costmeter.names import (
     LABEL_OVERFLOW,
     OVERFLOW,
     REQUEST_COST,
+    TIME_TO_FIRST_TOKEN,
     UNPRICED_EVENTS,
     Family,
 )
@@ -162,7 +163,7 @@ class Accountant:
         )
         if self._keep_events or cost is None:
             self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
-        if event.estimated or event.reservation:
+        if event.estimated or event.reservation or event.first_chunk_ns:
             self._note(event, account)
         return True
 
@@ -336,6 +337,9 @@ class Accountant:
         if event.estimated:
             series = self._intern(ESTIMATED_EVENTS.name, _whose(account))
             add(self._batch.sums, series, 0, 1)
+        if event.first_chunk_ns:
+            histogram = self._histogram_of(TIME_TO_FIRST_TOKEN, account.labels)
+            histogram.values.append(event.first_chunk_ns)
         if event.reservation:
             self._batch.settled.append(event.reservation)
 

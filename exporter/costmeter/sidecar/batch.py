@@ -1,9 +1,9 @@
 """A batch of usage events as ``POST /v1/events`` takes it: read, and checked field by field.
 
 The body is ``{"source": "worker-3", "sequence": 12, "events": […]}``. An event is an object with
-the field names of :class:`~costmeter.usage.UsageEvent`, where ``time`` (RFC 3339), ``cost_usd`` and
-``duration_seconds`` may stand for ``time_ns``, ``cost_nano_usd`` and ``duration_ns``, or the array
-that a journal holds. Only ``provider`` is required: an event without a time happened now, and one
+the field names of :class:`~costmeter.usage.UsageEvent`, where ``time`` (RFC 3339), ``cost_usd``,
+``duration_seconds`` and ``first_chunk_seconds`` may stand for ``time_ns``, ``cost_nano_usd``,
+``duration_ns`` and ``first_chunk_ns``, or the array that a journal holds. Only ``provider`` is required: an event without a time happened now, and one
 without an operation is a ``chat``.
 """
 
@@ -304,9 +304,12 @@ _EVENT_FIELDS: Final[dict[str, Check]] = {
     "request": _name,
     "reservation": _name,
     "identity": _value,
+    "first_chunk_ns": _integer(0, MAX_DURATION_NS),
+    "first_chunk_seconds": _decimal(0, MAX_DURATION_NS // NANO),
 }
 _STANDS_FOR: Final = {
     "time": "time_ns",
     "duration_seconds": "duration_ns",
+    "first_chunk_seconds": "first_chunk_ns",
     "cost_usd": "cost_nano_usd",
 }

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from costmeter.units import NANO
+
 PREFIX: Final = "costmeter."
 """Attributes under this prefix say whom a call was for: ``costmeter.feature`` is ``feature``."""
 METERED: Final = ("costmeter.metered", "telemetry.costmeter")
@@ -28,6 +30,12 @@ MODEL: Final = (
 RESPONSE_ID: Final = ("gen_ai.response.id",)
 SERVICE_TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
 ERROR_TYPE: Final = ("error.type", "http.response.status_code", "http.status_code")
+FIRST_CHUNK: Final = {
+    "gen_ai.response.time_to_first_chunk": NANO,
+    "gen_ai.response.time_to_first_token": NANO,
+    "ai.response.msToFirstChunk": NANO // 1000,
+}
+"""What tells how long the first chunk of a stream took, and nanoseconds of the unit of each."""
 USAGE: Final = {
     "input_tokens": (
         "gen_ai.usage.input_tokens",
@@ -168,6 +176,7 @@ _WANTED: Final = frozenset(
         RESPONSE_ID,
         SERVICE_TIER,
         ERROR_TYPE,
+        FIRST_CHUNK,
         *USAGE.values(),
         *ATTRIBUTES.values(),
     )

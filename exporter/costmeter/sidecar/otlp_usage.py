@@ -19,6 +19,7 @@ from costmeter.sidecar.otlp_decode import ERROR, SERVER, Scalar, Span
 from costmeter.sidecar.otlp_names import (
     ATTRIBUTES,
     ERROR_TYPE,
+    FIRST_CHUNK,
     METERED,
     MODEL,
     OPERATION,
@@ -163,6 +164,7 @@ def _event(span: Span, operation: str, now_ns: int) -> UsageEvent:
         duration_ns=min(max(ended - span.start_ns, 0), MAX_DURATION_NS) if span.start_ns else 0,
         status=_status(span),
         service_tier=tier_name(_text(attributes, SERVICE_TIER))[:MAX_NAME_LENGTH],
+        first_chunk_ns=_first_chunk_ns(attributes),
     )
     if len(_encode(event)) > MAX_EVENT_BYTES:
         raise ValueError(f"its attributes have more than {MAX_EVENT_BYTES} bytes")
@@ -182,6 +184,15 @@ def _usage(attributes: Mapping[str, Scalar]) -> dict[str, int]:
     if usage.get("reasoning_tokens", 0) > usage.get("output_tokens", 0):
         usage["output_tokens"] = usage.get("output_tokens", 0) + usage["reasoning_tokens"]
     return usage
+
+
+def _first_chunk_ns(attributes: Mapping[str, Scalar]) -> int:
+    """Return the time to the first chunk in nanoseconds; 0 where it is not told, or cannot be."""
+    for name, unit_ns in FIRST_CHUNK.items():
+        told = attributes.get(name)
+        if isinstance(told, int | float) and 0 < told * unit_ns <= MAX_DURATION_NS:
+            return round(told * unit_ns)
+    return 0
 
 
 def _count(name: str, value: Scalar) -> int:

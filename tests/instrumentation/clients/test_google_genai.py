@@ -112,6 +112,7 @@ def test_a_stream_is_recorded_with_its_last_usage(client: genai.Client, recorded
     assert [chunk.text for chunk in chunks] == ["One", " cent", "."]
     assert (event.operation, event.model, event.usage) == ("generate_content", ANSWERING, USED)
     assert event.status == "ok"
+    assert 0 < event.first_chunk_ns <= event.duration_ns
 
 
 async def test_an_async_stream_is_recorded_with_its_last_usage(
@@ -121,6 +122,7 @@ async def test_an_async_stream_is_recorded_with_its_last_usage(
     assert [chunk.text async for chunk in stream] == ["One", " cent", "."]
     (event,) = recorded()
     assert (event.model, event.usage, event.status) == (ANSWERING, USED, "ok")
+    assert 0 < event.first_chunk_ns <= event.duration_ns
     await client.aio.aclose()
 
 

@@ -203,7 +203,7 @@ def test_a_response_read_piece_by_piece_is_recorded_at_its_end(
     with client.chat.completions.with_streaming_response.create(**CHAT, **headers()) as response:
         assert recorded() == []
         assert json.loads(b"".join(response.iter_bytes(7)))["choices"]
-    assert [event.usage for event in recorded()] == [USED]
+    assert [(event.usage, event.first_chunk_ns) for event in recorded()] == [(USED, 0)]
 
 
 def test_a_response_that_was_not_read_is_counted(client: openai.OpenAI, recorded: Recorded) -> None:

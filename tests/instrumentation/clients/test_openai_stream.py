@@ -40,6 +40,7 @@ def test_a_stream_is_recorded_at_its_end_with_the_usage_it_was_asked_for(
     (event,) = recorded()
     assert (event.model, event.usage, event.status) == (ANSWERING, USED, "ok")
     assert event.service_tier == "priority"
+    assert 0 < event.first_chunk_ns <= event.duration_ns
 
 
 def test_a_caller_who_did_not_ask_for_usage_does_not_see_it(
@@ -143,7 +144,9 @@ async def test_async_streams_are_metered(
         await stream.until_done()
     async with async_client.responses.stream(**RESPONSE, **headers(RESPONSE_USAGE)) as responses:
         await responses.until_done()
-    assert [(event.usage, event.status) for event in recorded()] == [(USED, "ok")] * 3
+    events = recorded()
+    assert [(event.usage, event.status) for event in events] == [(USED, "ok")] * 3
+    assert all(0 < event.first_chunk_ns <= event.duration_ns for event in events)
 
 
 def test_raw_streams_are_metered_and_lose_nothing_but_the_usage(

@@ -50,9 +50,10 @@ def response() -> Iterator[httpx2.Response]:
         yield response
 
 
-def tap(response: httpx2.Response, *, later: bool) -> Watcher:
+def tap(response: httpx2.Response, *, later: bool, streams: bool = True) -> Watcher:
     watcher = Watcher()
-    Tap(response, watcher, Call(operation="chat", provider="p", model="m"), later=later)
+    call = Call(operation="chat", provider="p", model="m")
+    Tap(response, watcher, call, later=later, streams=streams)
     return watcher
 
 
@@ -91,3 +92,29 @@ def test_what_the_caller_has_seen_by_the_time_it_closes_is_read(
     assert watcher.fed == [b"".join(seen)]
     (event,) = recorded()
     assert (event.status, event.usage) == ("cancelled", {"output_tokens": 6})
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_the_first_piece_is_timed_and_no_other(
+    response: httpx2.Response, recorded: Recorded, monkeypatch: pytest.MonkeyPatch, later: bool
+) -> None:
+    clock = iter((1_000, 1_250, 9_000))  # the call starts, its first piece is here, it has ended
+    monkeypatch.setattr("costmeter.instrumentation.clients.call.monotonic_ns", lambda: next(clock))
+    call = Call(operation="chat", provider="p", model="m", _started_ns=next(clock))
+    Tap(response, Watcher(), call, later=later)
+
+    list(response.iter_bytes())
+
+    (event,) = recorded()
+    assert (event.first_chunk_ns, event.duration_ns) == (250, 8_000)
+
+
+def test_a_body_that_is_no_stream_has_no_first_piece(
+    response: httpx2.Response, recorded: Recorded
+) -> None:
+    tap(response, later=True, streams=False)
+
+    list(response.iter_bytes())
+
+    (event,) = recorded()
+    assert event.first_chunk_ns == 0

@@ -30,7 +30,7 @@ _TAP: Final = "_costmeter_tap"
 class Tap:
     """What an answer has told so far, and the call that ends with it."""
 
-    __slots__ = ("_base", "_body", "_call", "_length", "_tally")
+    __slots__ = ("_base", "_begun", "_body", "_call", "_length", "_tally")
 
     def __init__(
         self, answer: Any, tapped: type, tally: Tally, call: Call, length: int | None = None
@@ -45,6 +45,7 @@ class Tap:
             length: of a body, in bytes, where it is known.
         """
         self._base = type(answer)
+        self._begun = False
         self._body = bytearray()
         self._call = call
         self._length = length
@@ -54,6 +55,9 @@ class Tap:
 
     def event(self, stream: Any, event: Any) -> None:
         """Take in an event of a stream, and end the call with the last."""
+        if not self._begun:
+            self._begun = True
+            self._call.first_chunk()
         boundary.attempt(self._tally.event, event, default=None)
         if self._tally.complete:
             self.end(stream, "ok")

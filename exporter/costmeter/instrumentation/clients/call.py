@@ -53,7 +53,12 @@ class Call(msgspec.Struct):
     """Whether it is one at all: what only reads what calls have told is no matter of the gate."""
     _attribution: Attribution = msgspec.field(default_factory=attribution.get)
     _started_ns: int = msgspec.field(default_factory=monotonic_ns)
+    _first_chunk_ns: int = 0
     _ended: bool = False
+
+    def first_chunk(self) -> None:
+        """Note that the first chunk of an answer that streams has come."""
+        self._first_chunk_ns = monotonic_ns() - self._started_ns
 
     def end(self, status: str, read: Callable[..., Reading] | None = None, *answer: Any) -> None:
         """Record the call; a second end counts for nothing.
@@ -97,6 +102,7 @@ class Call(msgspec.Struct):
                 estimated=reading.estimated,
                 request=scope.request,
                 reservation=self.reservation,
+                first_chunk_ns=min(self._first_chunk_ns, MAX_DURATION_NS),
             )
         )
         for other in reading.others:

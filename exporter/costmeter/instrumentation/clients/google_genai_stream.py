@@ -39,7 +39,9 @@ def watched(call: Call, stream: Iterator[Any]) -> Iterator[Any]:
     answer, begun = Answer(call.model), False
     try:
         for response in stream:
-            begun = True
+            if not begun:
+                begun = True
+                call.first_chunk()
             boundary.attempt(take, answer, response, default=None)
             yield response
     except BaseException as error:
@@ -53,7 +55,9 @@ async def watched_async(call: Call, stream: AsyncIterator[Any]) -> AsyncIterator
     answer, begun = Answer(call.model), False
     try:
         async for response in stream:
-            begun = True
+            if not begun:
+                begun = True
+                call.first_chunk()
             boundary.attempt(take, answer, response, default=None)
             yield response
     except BaseException as error:

@@ -223,7 +223,7 @@ class _Attempt(msgspec.Struct):
             self._call.end("ok", self._reader.read_json, response.content)
         else:
             watcher = self._watcher(response.headers.get("content-type", ""))
-            Tap(response, watcher, self._call, later=not self._asks)
+            Tap(response, watcher, self._call, later=not self._asks, streams=self._streams)
             _open_again(result, response)
         return True
 

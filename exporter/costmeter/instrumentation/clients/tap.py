@@ -27,7 +27,15 @@ _TAPPED: Final = ("iter_bytes", "aiter_bytes", "close", "aclose")
 class Tap:
     """Feeds a watcher with a response's decoded bytes, and ends the call when they end."""
 
-    def __init__(self, response: Any, watcher: Watcher, call: Call, *, later: bool = False) -> None:
+    def __init__(
+        self,
+        response: Any,
+        watcher: Watcher,
+        call: Call,
+        *,
+        later: bool = False,
+        streams: bool = True,
+    ) -> None:
         """Put the tap on a response, sync or async, that was not read yet.
 
         Args:
@@ -36,11 +44,14 @@ class Tap:
             call: the call to end.
             later: whether the watcher, which lets all pass, may read some chunks together, after
                 the caller has seen them: that costs a stream much less.
+            streams: whether the body is sent as the answer is made: else its first chunk tells
+                nothing that its last does not.
         """
         self._response = response
         self._watcher = watcher
         self._call = call
         self._chunks: Any = None
+        self._streams = streams
         self._unread: list[bytes] = []
         self._see = self._keep if later else watcher.feed
         for name in _TAPPED:
@@ -49,9 +60,12 @@ class Tap:
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Stand in for ``Response.iter_bytes``."""
         self._chunks = type(self._response).iter_bytes(self._response, chunk_size)
-        see = self._see
+        see, waits = self._see, self._streams
         try:
             for chunk in self._chunks:
+                if waits:
+                    waits = False
+                    self._call.first_chunk()
                 if seen := see(chunk):
                     yield seen
             self._read()
@@ -65,9 +79,12 @@ class Tap:
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Stand in for ``Response.aiter_bytes``."""
         self._chunks = type(self._response).aiter_bytes(self._response, chunk_size)
-        see = self._see
+        see, waits = self._see, self._streams
         try:
             async for chunk in self._chunks:
+                if waits:
+                    waits = False
+                    self._call.first_chunk()
                 if seen := see(chunk):
                     yield seen
             self._read()

@@ -42,6 +42,7 @@ def test_a_stream_of_converse_is_recorded_at_its_end(
     assert [next(iter(one)) for one in events][-2:] == ["messageStop", "metadata"]
     assert (event.usage, event.status, event.service_tier) == (STREAMED, "ok", "priority")
     assert (event.operation, event.model) == ("chat", MODEL)
+    assert 0 < event.first_chunk_ns <= event.duration_ns
     assert event.attributes == {"feature": "search"}
     assert type(stream) is EventStream
     stream.close()
