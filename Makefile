@@ -39,8 +39,9 @@ format: $(INSTALLED) ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(INSTALLED) ## make docs/metrics.md again
+docs: $(INSTALLED) $(LITELLM)/.installed ## make docs/metrics.md and docs/sdks.md again
 	$(BIN)/python -m scripts.metrics_page
+	for bin in $(BIN) $(LITELLM)/bin; do $$bin/python -m tests.instrumentation.clients.calls || exit; done
 
 bench: setup ## measure against peers, in one run
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Meters OpenAI's SDK: chat completions, responses, completions, embeddings, images, audio.
+"""Meters OpenAI's SDK: chats, responses, completions, embeddings, decisions, images, audio.
 
 Also what batches used, where their results are downloaded; and where the SDK speaks to Azure,
 Bedrock, or any other server with OpenAI's wire format.
@@ -34,6 +34,7 @@ OPERATIONS: Final = {
     "/responses/compact": "chat",
     "/completions": "text_completion",
     "/embeddings": "embeddings",
+    "/decisions": "decision",
     "/moderations": "moderation",
     "/images/generations": "image_generation",
     "/images/edits": "image_generation",
@@ -44,7 +45,7 @@ OPERATIONS: Final = {
 }
 """OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; other paths are not metered.
 
-OpenTelemetry has no names for moderations, images and audio.
+OpenTelemetry has no names for decisions, moderations, images and audio.
 
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
@@ -74,7 +75,7 @@ class OpenAI:
 
     def start(self, client: Any, options: Any) -> Call | None:
         """Return the call that a client is about to make; None where it is not metered."""
-        operation = OPERATIONS.get(options.url)
+        operation = OPERATIONS.get(options.url.partition("?")[0])  # the beta's have a query
         if operation is None or options.method.lower() != "post":
             return self._download(client, options)
         model = given(options, "model")

@@ -1,0 +1,232 @@
+"""Calls of OpenAI's SDK."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import openai
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from examples.standin import app as standin
+from tests.instrumentation.clients.asking import (
+    ANSWERING,
+    CHAT,
+    RESPONSE,
+    RESPONSE_USAGE,
+    USED,
+    headers,
+)
+from tests.instrumentation.clients.calls.making import standing_in
+from tests.instrumentation.clients.calls.sdk import (
+    BILLED,
+    FREE,
+    UNTRIED,
+    Call,
+    Client,
+    Sdk,
+    Seen,
+    Standin,
+    Way,
+)
+from tests.instrumentation.clients.calls.stainless import ALL, WHOLE, method
+from tests.standins import batches, openai_media
+from tests.standins.answering import Answering
+
+KEPT = Answering("openai")
+DOCUMENTS = {
+    "responses/compact": "response_compaction.json",
+    "decisions": "decision.json",
+}
+CLIENT: dict[str, Any] = {"api_key": "key", "max_retries": 0, "timeout": 5}
+
+SOUND = ("talk.mp3", openai_media.SOUND, "audio/mpeg")
+PICTURE = ("coin.png", b"\x89PNG", "image/png")
+EMBED = {"model": "text-embedding-3-small", "input": "one"}
+EMBED_USAGE = {"prompt_tokens": 8, "total_tokens": 8}
+COMPLETE = {"model": "gpt-3.5-turbo-instruct", "prompt": "What does it cost?"}
+DECIDE = {
+    "model": "gpt-6-luna",
+    "input": "It costs nothing.",
+    "questions": [{"type": "predicate", "name": "dear", "instructions": "Is it dear?"}],
+}
+DRAW = {"model": "gpt-image-1.5", "prompt": "A coin"}
+HEAR = {"model": "gpt-4o-transcribe", "file": SOUND}
+TRANSLATE = {"model": "whisper-1", "file": SOUND, "response_format": "verbose_json"}
+SAY = {"model": "tts-1", "voice": "alloy", "input": "Für 5 € mehr"}
+BATCHED = {
+    "completion_window": "24h",
+    "endpoint": "/v1/chat/completions",
+    "input_file_id": "file_1",
+}
+
+CHATTED = [Seen("chat", ANSWERING, USED)]
+RESPONDED = [Seen("chat", "o4-mini-2025-04-16", USED)]
+COMPACTED = [
+    Seen("chat", "o4-mini", {"input_tokens": 139, "output_tokens": 438, "reasoning_tokens": 64})
+]
+COMPLETED = [
+    Seen("text_completion", "gpt-3.5-turbo-instruct", {"input_tokens": 5, "output_tokens": 7})
+]
+DECIDED = [
+    Seen(
+        "decision",
+        "gpt-6-luna",
+        {"input_tokens": 40, "cache_read_tokens": 16, "output_tokens": 2},
+    )
+]
+EMBEDDED = [Seen("embeddings", "text-embedding-3-small", {"input_tokens": 8})]
+
+
+def drawn(output: int, images: int, **input_tokens: int) -> list[Seen]:
+    """Return the event of pictures: tokens written, and those of them that are pictures."""
+    usage = {**input_tokens, "output_tokens": output, "output_image_tokens": images}
+    return [Seen("image_generation", "gpt-image-1.5", usage)]
+
+
+DRAWN = drawn(2256, 2112, input_tokens=373, input_image_tokens=323)
+DRAWN_IN_STREAM = drawn(1056, 1056, input_tokens=50)
+EDITED_IN_STREAM = drawn(1056, 1056, input_tokens=373, input_image_tokens=323)
+VARIED = [Seen("image_generation", "dall-e-2", {"images": 2})]
+
+
+def heard(text: int, audio: int, output: int) -> list[Seen]:
+    """Return the event of a transcription of a prompt and audio, in tokens."""
+    usage = {"input_tokens": text + audio, "input_audio_tokens": audio, "output_tokens": output}
+    return [Seen("transcription", "gpt-4o-transcribe", usage)]
+
+
+HEARD = heard(20, 14, 45)
+HEARD_IN_STREAM = heard(0, 14, 31)
+TRANSLATED = [Seen("transcription", "whisper-1", {"input_audio_seconds": 62})]
+SAID = [Seen("speech", "tts-1", {"input_characters": 12})]
+MODERATED = [Seen("moderation", "omni-moderation-latest", {})]
+BATCH = [
+    *CHATTED,
+    Seen(
+        "chat",
+        "o4-mini-2025-04-16",
+        {"input_tokens": 36, "output_tokens": 87, "reasoning_tokens": 64},
+    ),
+    *EMBEDDED,
+    Seen(
+        "image_generation",
+        "",
+        {"input_tokens": 50, "output_tokens": 1056, "output_image_tokens": 1056},
+    ),
+    *MODERATED,
+]
+CHATS = [
+    Call("chat.completions.create", CHAT | headers(), CHATTED, ALL),
+    Call("chat.completions.parse", CHAT | headers(), CHATTED, (Way.AT_ONCE, Way.RAW)),
+    Call("chat.completions.stream", CHAT | headers(), CHATTED, (Way.STREAM,)),
+    Call("responses.create", RESPONSE | headers(RESPONSE_USAGE), RESPONDED, ALL),
+    Call("responses.parse", RESPONSE | headers(RESPONSE_USAGE), RESPONDED, (Way.AT_ONCE, Way.RAW)),
+    Call("responses.stream", RESPONSE | headers(RESPONSE_USAGE), RESPONDED, (Way.STREAM,)),
+    Call("embeddings.create", EMBED | headers(EMBED_USAGE), EMBEDDED, WHOLE),
+    Call("images.generate", DRAW, DRAWN, ALL, DRAWN_IN_STREAM),
+    Call("images.edit", DRAW | {"image": PICTURE}, DRAWN, ALL, EDITED_IN_STREAM),
+    Call("audio.transcriptions.create", HEAR, HEARD, ALL, HEARD_IN_STREAM),
+    Call("audio.speech.create", SAY, SAID, WHOLE),
+]
+OTHERS = [
+    Call("responses.compact", RESPONSE, COMPACTED, WHOLE),
+    Call("beta.responses.create", RESPONSE | headers(RESPONSE_USAGE), RESPONDED, ALL),
+    Call("beta.responses.compact", RESPONSE, COMPACTED, WHOLE),
+    Call("completions.create", COMPLETE, COMPLETED, ALL),
+    Call("decisions.create", DECIDE, DECIDED, WHOLE),
+    Call("images.create_variation", {"image": PICTURE, "model": "dall-e-2"}, VARIED, WHOLE),
+    Call("audio.translations.create", TRANSLATE, TRANSLATED, WHOLE),
+    Call("moderations.create", {"input": "one"}, MODERATED, WHOLE),
+    Call("files.content", {"file_id": "output"}, BATCH, WHOLE),
+]
+SOCKETS = ("realtime.connect", "responses.connect", "beta.responses.connect", "live.connect")
+UNMETERED = {
+    FREE: [
+        Call("models.list"),
+        Call("files.create", {"file": ("a.jsonl", b"{}"), "purpose": "batch"}),
+        Call("batches.create", BATCHED),
+        Call("batches.retrieve", {"batch_id": "batch_1"}),
+        Call("conversations.create"),
+        Call("responses.input_tokens.count", RESPONSE),
+        Call("realtime.client_secrets.create"),
+    ],
+    BILLED: [
+        Call("beta.threads.runs.create", {"thread_id": "thread_1", "assistant_id": "asst_1"}),
+        Call(
+            "beta.agents.sessions.create", {"agent_id": "agent_1", "environment": {"type": "none"}}
+        ),
+        Call("videos.create", {"prompt": "A coin"}),
+        Call("vector_stores.create"),
+        Call("vector_stores.search", {"vector_store_id": "vs_1", "query": "coin"}),
+        Call("containers.create", {"name": "python"}),
+        Call("fine_tuning.jobs.create", {"model": "gpt-4o-mini", "training_file": "file_1"}),
+        Call("evals.runs.create", {"eval_id": "eval_1", "data_source": {}}),
+    ],
+    "**Not metered**: what `responses.create(background=True)` began, where it is fetched by": [
+        Call("responses.retrieve", {"response_id": "resp_1"})
+    ],
+    UNTRIED: [Call(name, ways=()) for name in SOCKETS],
+}
+
+
+async def whatever(request: Request) -> Response:
+    """Answer what is kept, or nothing."""
+    path = request.url.path.removeprefix("/v1/")
+    if path == "completions":
+        name = "text_completion.json"
+        if (await request.json()).get("stream"):
+            name = "text_completion_stream.sse"
+            return await KEPT.stream(request, name, "text/event-stream", r"\n\n")
+        return await KEPT.document(request, name)
+    if path in DOCUMENTS:
+        return await KEPT.document(request, DOCUMENTS[path])
+    return JSONResponse({})
+
+
+def serving_openai() -> AbstractContextManager[Standin]:
+    """Serve all that stands in for OpenAI at one address, and at Azure's paths."""
+    parts = (standin.create_app(standin.Standin()), openai_media.create_app(), batches.create_app())
+    routes = [route for part in parts for route in part.routes]
+    app = Starlette(
+        routes=[*routes, Route("/{path:path}", whatever, methods=["GET", "POST", "DELETE"])]
+    )
+
+    async def at_azure(scope: Any, receive: Any, send: Any) -> None:
+        path = re.sub(r"^/openai(/v1|/deployments/[^/]+)?/", "/v1/", scope["path"])
+        await app({**scope, "path": path}, receive, send)
+
+    return standing_in(at_azure)
+
+
+def client(kind: Any) -> Callable[[str], Any]:
+    """Return what opens a client of OpenAI."""
+    return lambda url: kind(base_url=f"{url}/v1", **CLIENT)
+
+
+def azure(kind: Any) -> Callable[[str], Any]:
+    """Return what opens a client of Azure."""
+    return lambda url: kind(azure_endpoint=url, api_version="2024-10-21", **CLIENT)
+
+
+SDK = Sdk(
+    "openai",
+    ("openai",),
+    [
+        Client(
+            "`OpenAI`, `AsyncOpenAI`", "openai", serving_openai,
+            client(openai.OpenAI), client(openai.AsyncOpenAI),
+            [*CHATS, *OTHERS], UNMETERED, method,
+        ),
+        Client(
+            "`AzureOpenAI`, `AsyncAzureOpenAI`", "azure.ai.openai", serving_openai,
+            azure(openai.AzureOpenAI), azure(openai.AsyncAzureOpenAI),
+            CHATS, {FREE: [Call("models.list")]}, method, told=False,
+        ),
+    ],
+)  # fmt: skip
