@@ -47,6 +47,7 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag="
             provider; otherwise that model is advice.
         replaces: a reservation that ends with this question: its call was not made.
         missed: how many questions went unanswered before this one.
+        fixed: the request goes to the model asked for, whatever budgets want.
     """
 
     cost_nano_usd: Amount | None = None
@@ -59,6 +60,7 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag="
     switching: bool = False
     replaces: Name = ""
     missed: Quantity = 0
+    fixed: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True, tag_field="do", tag="cancel"):

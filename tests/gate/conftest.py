@@ -15,7 +15,7 @@ from tests.gate.stack import Stack
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A sidecar that is not started yet; this process is an application beside it."""
     stack = Stack(tmp_path)
-    stack.journal.mkdir()
+    stack.journal.mkdir(exist_ok=True)
     monkeypatch.setenv("COSTMETER_JOURNAL", str(stack.journal))
     monkeypatch.setattr(boundary, "_told", set())
     for name in ("COSTMETER_GATE", "COSTMETER_GATE_FALLBACK", "COSTMETER_DISABLED"):

@@ -55,8 +55,7 @@ class Stack:
             journal=self.journal,
             ledger=self.directory / "ledger.db",
             scrape_interval="100ms",
-            prices={"refresh": "off"},
-            **self.settings,
+            **{"prices": {"refresh": "off"}, **self.settings},
         )
 
     def start(self) -> Pipeline:

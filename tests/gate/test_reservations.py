@@ -188,6 +188,15 @@ def test_a_call_goes_to_a_cheaper_model_of_its_own_provider(stack, spent, model,
     assert stack.reserved() == int(float(usd) * NANO)
 
 
+def test_a_call_that_stays_with_its_model_counts_for_the_budgets_of_that(stack: Stack):
+    dear = {**HARD, "name": "dear", "match": {"model": "gpt-4o"}}
+    stack.settings["budgets"] = [{**HARD, "degrade": DEGRADE}, dear]
+    stack.start()
+    stack.spend("6.4")
+    assert stack.ask(model="gpt-4o", fixed=True, **LONG).model == "gpt-4o"
+    assert stack.reserved("dear") == 2_500_000_000  # a million tokens
+
+
 def test_advice_may_name_any_model(stack: Stack):
     stack.settings["budgets"] = [{**HARD, "degrade": {**DEGRADE, "emergency": "llama3.2"}}]
     stack.start()

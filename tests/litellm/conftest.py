@@ -16,10 +16,11 @@ import litellm
 from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
 import costmeter
+from tests.gate.conftest import stack
 from tests.instrumentation.clients.conftest import Recorded, recorded, standin
 from tests.standins.bedrock import Bedrock, serving_bedrock
 
-__all__ = ["Provider", "recorded", "standin"]
+__all__ = ["Provider", "recorded", "stack", "standin"]
 
 RESPONSES = Path(__file__).parents[1] / "responses"
 KINDS = {".sse": "text/event-stream", ".ndjson": "application/x-ndjson"}

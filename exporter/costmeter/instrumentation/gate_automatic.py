@@ -43,15 +43,23 @@ _MAXIMUM: Final = frozenset(
         "maxTokens",
         "maxOutputTokens",
         "num_predict",
+        "max_gen_len",  # Bedrock's of Llama, Titan, Nova and the first Claude
+        "maxTokenCount",
+        "max_new_tokens",
+        "max_tokens_to_sample",
     }
 )
 """How requests of the providers name the maximum of their answer."""
+_CHOICES: Final = frozenset({"n", "candidateCount"})
 _MEDIA: Final = frozenset(
     {"image_url", "input_audio", "inline_data", "inlineData", "source", "file", "image", "document"}
 )
 _PRICED_TIERS: Final = frozenset({"flex", "priority"})
 _UNANSWERED: Final = frozenset({"embeddings"})
 """Operations whose answer costs nothing."""
+_SWITCHED: Final = frozenset({"chat", "generate_content"})
+"""Operations that another model of the same provider can be asked for: not vectors, which do not
+compare, nor pictures and sound, which it may not make."""
 _DEEPEST: Final = 24
 
 
@@ -73,6 +81,7 @@ class Gated:
         """
         if call.reservation:
             return
+        switching = switching and call.operation in _SWITCHED
         decision = attempt(_ask, call, asked, switching, default=None)
         if decision is None:
             decision = decided(Ask(), UNAVAILABLE)
@@ -95,6 +104,7 @@ def _ask(call: Call, asked: tuple[Any, ...], switching: bool) -> Decision:
         attributes=attributes,
         priority="critical" if attributes.get(PRIORITY) == "critical" else "normal",
         switching=switching,
+        fixed=not switching,
     )
     return decided(ask, answer(ask))
 
@@ -122,8 +132,12 @@ class _Request:
 
     def read(self, asked: Any) -> None:
         """Take in what an SDK passes on: a body, or what has one."""
-        if isinstance(asked, (Mapping, list, tuple, bytes)):
+        if isinstance(asked, Mapping) and isinstance(body := asked.get("body"), str):
+            asked = {**asked, "body": body.encode()}  # Bedrock's ``InvokeModel``
+        if isinstance(asked, (Mapping, list, tuple, bytes, bytearray)):
             self._walk(asked, _DEEPEST)
+        elif isinstance(asked, str):
+            self._walk(asked.encode(), _DEEPEST)
         elif hasattr(asked, "json_data"):  # Stainless's options
             self._walk(asked.json_data, _DEEPEST)
             self._walk(asked.extra_json, _DEEPEST)
@@ -140,7 +154,7 @@ class _Request:
             elif depth:
                 for each in value:
                     self._walk(each, depth - 1)
-        elif isinstance(value, bytes) and value[:1] in (b"{", b"["):
+        elif isinstance(value, (bytes, bytearray)) and value[:1] in (b"{", b"["):
             self._walk(msgspec.json.decode(value), depth)
         elif isinstance(content := getattr(value, "content", None), bytes):  # a request of httpx
             self._walk(content, depth)
@@ -150,7 +164,7 @@ class _Request:
             if name in _MAXIMUM:
                 if type(value) is int and value > 0:
                     self._maximum = value
-            elif name == "n" and type(value) is int:
+            elif name in _CHOICES and type(value) is int:
                 self._choices = max(1, value)
             elif name == "service_tier" and value in _PRICED_TIERS:
                 self.service_tier = value

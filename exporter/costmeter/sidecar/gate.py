@@ -231,14 +231,14 @@ class Gate:
         """Return the model to use, and what the call costs with it at most, in nano-dollars.
 
         A request that goes where it was going, to another model, goes to the cheapest of those that
-        its provider has a price for, if that is cheaper. For one whose sender gave the cost, the
-        model is advice: the most wanted.
+        its provider has a price for, if that is cheaper. Otherwise the model is advice, the most
+        wanted, unless the sender is not going to heed it.
         """
         cost = ask.cost_nano_usd
         if cost is None:
             cost = self._price(ask, ask.model, now_ns)
-        if not ask.model:
-            return "", cost
+        if ask.fixed or not ask.model:
+            return ask.model, cost
         others = enforcement.alternatives(
             positions, ask.model, self._is_emergency, automatic=ask.switching
         )

@@ -117,6 +117,7 @@ async def test_sync_and_async_streams_and_answers_at_once_are_recorded_the_same(
     events = recorded()
     assert [(event.operation, event.model) for event in events] == [("chat", "llama3.2")] * 2
     assert [(event.usage, event.status) for event in events] == [(USED, "ok")] * 2
+    assert [0 < event.first_chunk_ns <= event.duration_ns for event in events] == [stream] * 2
 
 
 async def test_completions_and_embeddings_are_recorded(

@@ -32,6 +32,8 @@ _METHOD: Final = "_make_api_call"
 _OPERATIONS: Final = frozenset(
     {"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"}
 )
+_ANY_MODEL: Final = frozenset({"Converse", "ConverseStream"})
+"""Operations that ask every model the same way; elsewhere the body is of a model's own format."""
 _SERVICE: Final = "bedrock-runtime"
 
 
@@ -72,9 +74,12 @@ class Seam:
         def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
             if operation_name not in _OPERATIONS:
                 return original(client, operation_name, api_params)
-            call = begin(self._start, client, operation_name, api_params)
+            switching = operation_name in _ANY_MODEL
+            call = begin(self._start, client, operation_name, api_params, switching=switching)
             if call is None:
                 return original(client, operation_name, api_params)
+            if call.instead:
+                api_params = {**api_params, "modelId": call.instead}
             try:
                 response = original(client, operation_name, api_params)
             except BaseException as error:

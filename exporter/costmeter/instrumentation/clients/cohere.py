@@ -67,6 +67,15 @@ class Cohere:
             model=text_of(extra.get("model", asked.get("model"))),
         )
 
+    def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Return the same arguments, but asking another model."""
+        options = fields_of(given.get("request_options")) or {}
+        extra = fields_of(options.get("additional_body_parameters")) or {}
+        if "model" not in extra:
+            return {**given, "json": {**given["json"], "model": model}}
+        extra = {**extra, "model": model}
+        return {**given, "request_options": {**options, "additional_body_parameters": extra}}
+
     def provider(self, url: str) -> str:
         """Return the provider at a URL."""
         return self._settings.providers.at(url)

@@ -58,7 +58,7 @@ class GoogleGenAI:
         def request(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Any:
-            call = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, path, request_dict)
             try:
                 response = method.original(client, http_method, path, request_dict, *args, **named)
             except BaseException as error:
@@ -76,7 +76,7 @@ class GoogleGenAI:
         async def async_request(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Any:
-            call = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, path, request_dict)
             try:
                 response = await method.original(
                     client, http_method, path, request_dict, *args, **named
@@ -96,7 +96,7 @@ class GoogleGenAI:
         def request_streamed(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Iterator[Any]:
-            call = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, path, request_dict)
             stream = method.original(client, http_method, path, request_dict, *args, **named)
             return stream if call is None else watched(call, stream)
 
@@ -109,7 +109,7 @@ class GoogleGenAI:
         async def async_request_streamed(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Any:
-            call = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, path, request_dict)
             try:
                 stream = await method.original(
                     client, http_method, path, request_dict, *args, **named
@@ -121,11 +121,18 @@ class GoogleGenAI:
 
         return async_request_streamed
 
-    def _call(self, method: Method, client: Any, path: str, request: Any) -> Call | None:
-        """Return the call that a client is about to make; None where it is not metered."""
+    def _call(
+        self, method: Method, client: Any, path: str, request: Any
+    ) -> tuple[Call | None, str]:
+        """Return the call that a client is about to make, and the path that names its model."""
         if not method.on:
-            return None
-        return begin(self._start, client, path, request)
+            return None, path
+        models, _, name = path.rpartition("/")
+        googles = models == "models" or models.endswith("publishers/google/models")
+        call = begin(self._start, client, path, request, switching=googles)
+        if call is not None and call.instead:
+            path = f"{models}/{call.instead}:{name.partition(':')[2]}"
+        return call, path
 
     def _start(self, client: Any, path: str, request: Any) -> Call | None:
         target, _, verb = path.partition("?")[0].rpartition(":")

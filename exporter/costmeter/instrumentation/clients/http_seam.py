@@ -36,6 +36,9 @@ class Dialect(Protocol):
     def start(self, client: Any, given: Mapping[str, Any]) -> Call | None:
         """Return the call that is about to be made; None where it is not metered."""
 
+    def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Return the same arguments, but asking another model."""
+
     def provider(self, url: str) -> str:
         """Return the provider that answers at a URL."""
 
@@ -95,7 +98,7 @@ class Seam:
     def _sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def method(client: Any, *args: Any, **named: Any) -> Any:
-            call = self._begin(client, args, named)
+            call, args, named = self._begin(client, args, named)
             if call is None:
                 return original(client, *args, **named)
             try:
@@ -111,7 +114,7 @@ class Seam:
     def _async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def method(client: Any, *args: Any, **named: Any) -> Any:
-            call = self._begin(client, args, named)
+            call, args, named = self._begin(client, args, named)
             if call is None:
                 return await original(client, *args, **named)
             try:
@@ -128,7 +131,7 @@ class Seam:
         @functools.wraps(original)
         @contextmanager
         def method(client: Any, *args: Any, **named: Any) -> Iterator[Any]:
-            call = self._begin(client, args, named)
+            call, args, named = self._begin(client, args, named)
             if call is None:
                 with original(client, *args, **named) as response:
                     yield response
@@ -147,7 +150,7 @@ class Seam:
         @functools.wraps(original)
         @asynccontextmanager
         async def method(client: Any, *args: Any, **named: Any) -> AsyncIterator[Any]:
-            call = self._begin(client, args, named)
+            call, args, named = self._begin(client, args, named)
             if call is None:
                 async with original(client, *args, **named) as response:
                     yield response
@@ -162,11 +165,17 @@ class Seam:
 
         return method
 
-    def _begin(self, client: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+    def _begin(
+        self, client: Any, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[Call | None, tuple[Any, ...], dict[str, Any]]:
+        """Return the call that is about to be made, and the arguments to make it with."""
         if not self._on:
-            return None
+            return None, args, named
         given = dict(zip(self._names, args, strict=False)) | named if args else named
-        return begin(self._dialect.start, client, given)
+        call = begin(self._dialect.start, client, given, switching=True)
+        if call is not None and call.instead:
+            return call, (), self._dialect.to_model(given, call.instead)
+        return call, args, named
 
     def _answered(self, call: Call, response: Any) -> None:
         """End the call, or let it end with the body that is still to be read."""

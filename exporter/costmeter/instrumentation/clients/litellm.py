@@ -92,16 +92,16 @@ class LiteLLM:
         if not method.on:
             return None
         url = str(url)
-        request = boundary.attempt(self._recognised, url, args, named, default=None)
-        if request is None or (call := begin(_call, request)) is None:
+        body = named.get("json") or named.get("data") or (args[0] if args else None)
+        request = boundary.attempt(self._recognised, url, body, named, default=None)
+        if request is None or (call := begin(_call, request, body)) is None:
             return None
         sent = _Sent(call, request, url, self._unasked, args, named, named)
         if self._settings.stream_usage and request.format.asked and url not in self._unasked:
             boundary.attempt(sent.ask, default=None)
         return sent
 
-    def _recognised(self, url: str, args: tuple[Any, ...], named: dict[str, Any]) -> Request | None:
-        body = named.get("json") or named.get("data") or (args[0] if args else None)
+    def _recognised(self, url: str, body: object, named: dict[str, Any]) -> Request | None:
         request = recognise(url, body, self._settings.providers)
         if request is None:
             _note_unknown(url, named.get("logging_obj"))
@@ -163,7 +163,7 @@ class _Sent(msgspec.Struct):
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         whole = media_type == "application/json"
         watcher = BodyWatcher(lambda body: form.read(body, head)) if whole else form.watch(head)
-        Tap(response, _Ending(watcher, self._call), self._call)
+        Tap(response, _Ending(watcher, self._call), self._call, streams=not whole)
         return True
 
 
@@ -202,7 +202,7 @@ def meter(module: ModuleType, settings: Settings) -> list[Method]:
     ]
 
 
-def _call(request: Request) -> Call:
+def _call(request: Request, _body: object) -> Call:
     return Call(
         operation=request.operation,
         provider=request.provider,

@@ -42,6 +42,7 @@ class _Asked(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Asked).decode
+_decode_whole = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Mistral:
@@ -64,6 +65,20 @@ class Mistral:
             provider=self.provider(str(request.url)),
             model=text_of(_decode(request.content).model),  # none for an agent, which has its own
         )
+
+    def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Return the same arguments, but asking another model."""
+        request = given["request"]
+        headers = request.headers.copy()
+        del headers["content-length"]
+        other = type(request)(
+            request.method,
+            request.url,
+            headers=headers,
+            content=msgspec.json.encode(_decode_whole(request.content) | {"model": model}),
+            extensions=request.extensions,
+        )
+        return {**given, "request": other}
 
     def provider(self, url: str) -> str:
         """Return the provider at a URL: Mistral has hosts by region and by product."""

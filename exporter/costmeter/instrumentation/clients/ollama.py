@@ -60,11 +60,11 @@ class Ollama:
         def request(client: Any, cls: Any, *args: Any, **named: Any) -> Any:
             if not _metered(method, args):
                 return method.original(client, cls, *args, **named)
+            start = functools.partial(self._begin, client, args, named)
             if named.get("stream"):
-                stream = method.original(client, cls, *args, **named)
-                start = functools.partial(begin, self._start, client, args, named)
-                return _watched(start, Inside(attribution.get()), stream)
-            call = begin(self._start, client, args, named)
+                opened = functools.partial(method.original, client, cls, *args)
+                return _watched(start, Inside(attribution.get()), opened)
+            call, named = start()
             try:
                 answer = method.original(client, cls, *args, **named)
             except BaseException as error:
@@ -82,11 +82,11 @@ class Ollama:
         async def request(client: Any, cls: Any, *args: Any, **named: Any) -> Any:
             if not _metered(method, args):
                 return await method.original(client, cls, *args, **named)
+            start = functools.partial(self._begin, client, args, named)
             if named.get("stream"):
-                stream = await method.original(client, cls, *args, **named)
-                start = functools.partial(begin, self._start, client, args, named)
-                return _watched_async(start, Inside(attribution.get()), stream)
-            call = begin(self._start, client, args, named)
+                opened = functools.partial(method.original, client, cls, *args)
+                return _watched_async(start, Inside(attribution.get()), opened)
+            call, named = start()
             try:
                 answer = await method.original(client, cls, *args, **named)
             except BaseException as error:
@@ -96,6 +96,15 @@ class Ollama:
             return answer
 
         return request
+
+    def _begin(
+        self, client: Any, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[Call | None, dict[str, Any]]:
+        """Return the call that a client is about to make, and the arguments to make it with."""
+        call = begin(self._start, client, args, named, switching=True)
+        if call is not None and call.instead:
+            named = {**named, "json": {**named["json"], "model": call.instead}}
+        return call, named
 
     def _start(self, client: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call:
         model = (named.get("json") or {}).get("model")
@@ -138,12 +147,17 @@ def _answered(call: Call | None, answer: Any) -> None:
         call.end("ok", ollama_usage.read, answer)
 
 
-def _watched(start: Callable[[], Call | None], inside: Inside, stream: Any) -> Iterator[Any]:
+def _watched(
+    start: Callable[[], tuple[Call | None, dict[str, Any]]],
+    inside: Inside,
+    opened: Callable[..., Any],
+) -> Iterator[Any]:
     """Yield the parts of a stream, which asks for nothing until it is read."""
     with inside:
-        watch = _Watch(start())
+        call, named = start()
+    watch = _Watch(call)
     try:
-        for part in stream:
+        for part in opened(**named):
             watch.see(part)
             yield part
     except BaseException as error:
@@ -153,11 +167,15 @@ def _watched(start: Callable[[], Call | None], inside: Inside, stream: Any) -> I
 
 
 async def _watched_async(
-    start: Callable[[], Call | None], inside: Inside, stream: Any
+    start: Callable[[], tuple[Call | None, dict[str, Any]]],
+    inside: Inside,
+    opened: Callable[..., Any],
 ) -> AsyncIterator[Any]:
     """Do the same for asyncio, and close the stream as soon as this one is closed."""
     with inside:
-        watch = _Watch(start())
+        call, named = start()
+    watch = _Watch(call)
+    stream = await opened(**named)
     try:
         async for part in stream:
             watch.see(part)
@@ -184,6 +202,8 @@ class _Watch:
     def see(self, part: object) -> None:
         if self._first is None:
             self._first = part
+            if self._call is not None:
+                self._call.first_chunk()
         if boundary.attempt(ollama_usage.is_last, part, default=False):
             self._last = part
 
