@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -68,6 +69,14 @@ async def test_a_call_by_asyncio_is_recorded_as_the_page_says(
     standin = serve(case)
     with metering(case, standin):
         await make_async(case, standin, looked)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_calls_that_are_named_but_not_tried_are_there(name: str) -> None:
+    for client in sdk_of(name).clients:
+        untried = [call for calls in client.unmetered.values() for call in calls if not call.ways]
+        with client.opened("http://127.0.0.1:9") as opened:
+            assert all(attrgetter(call.name)(opened) for call in untried)
 
 
 def test_the_page_is_made_of_the_calls_and_of_the_versions_that_are_pinned() -> None:

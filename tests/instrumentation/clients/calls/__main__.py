@@ -23,7 +23,7 @@ TRIED, TESTS = (
 
 def main() -> int:
     """Make the calls, and write the page; return 0 where all is well."""
-    if failed := pytest.main(["-q", "-k", "test_a_call", TESTS]):
+    if failed := pytest.main(["-q", "-k", "not the_page_is", TESTS]):
         return int(failed)
     known = sections(PAGE.read_text("utf-8")) if PAGE.exists() else {}
     made = {sdk.name: section(sdk, version) for sdk in map(sdk_of, TRIED)}

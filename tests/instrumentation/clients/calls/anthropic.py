@@ -57,6 +57,11 @@ def messages(asked: str = "claude-haiku-4-5", answering: str = HAIKU) -> list[Ca
     ]
 
 
+def in_thread(name: str) -> Callable[[Any], Callable[..., Any]]:
+    """Return what finds a method of a new thread that begins with some messages."""
+    return lambda client: lambda **asked: getattr(client.beta.messages.thread(**asked), name)()
+
+
 def run_tools(client: Any) -> Callable[..., Any]:
     """Return what runs a tool runner to its end."""
     return lambda **asked: client.beta.messages.tool_runner(**asked, tools=[]).until_done()
@@ -69,6 +74,14 @@ OTHERS = [
     Call("beta.messages.parse", SAID, WHOLE),
     Call("beta.messages.stream", SAID, [Seen("chat", HAIKU, STREAMED)], (Way.STREAM,)),
     Call("beta.messages.tool_runner", SAID, WHOLE, find=run_tools),
+    Call("beta.messages.thread(…).send", SAID, WHOLE, find=in_thread("send")),
+    Call(
+        "beta.messages.thread(…).stream",
+        SAID,
+        [Seen("chat", HAIKU, STREAMED)],
+        (Way.STREAM,),
+        find=in_thread("stream"),
+    ),
     Call("messages.batches.results", {"message_batch_id": BATCH}, RESULTS, (Way.STREAM,)),
     Call("beta.messages.batches.results", {"message_batch_id": BATCH}, RESULTS, (Way.STREAM,)),
 ]
@@ -88,6 +101,12 @@ UNMETERED = {
 }
 CLIENT: dict[str, Any] = {"max_retries": 0, "timeout": 5}
 AWS = CLIENT | {"aws_access_key": "key", "aws_secret_key": "secret", "aws_region": "eu-central-1"}
+GOOGLE = CLIENT | {
+    "project": "project",
+    "location": "europe-west1",
+    "workspace_id": "work",
+    "skip_auth": True,
+}
 VERTEX = CLIENT | {"access_token": "token", "project_id": "project", "region": "europe-west1"}
 
 
@@ -135,6 +154,8 @@ SDK = Sdk(
         elsewhere(
             "AnthropicBedrockMantle", "aws.bedrock", messages(PROFILE, PROFILE)[:2], "/anthropic", **AWS
         ),
+        elsewhere("AnthropicAWS", "anthropic", messages(), workspace_id="work", **AWS),
+        elsewhere("AnthropicGoogleCloud", "anthropic", messages(), **GOOGLE),
         elsewhere("AnthropicVertex", "gcp.vertex_ai", messages(), **VERTEX),
         elsewhere(
             "AnthropicFoundry", "azure.ai.inference", messages(), "/anthropic", api_key="key", **CLIENT

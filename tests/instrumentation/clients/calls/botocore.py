@@ -89,9 +89,6 @@ UNMETERED = {
             },
         ),
     ],
-    "**Not metered**, and not tried here, since it needs HTTP/2": [
-        Call("invoke_model_with_bidirectional_stream", ways=())
-    ],
 }
 
 

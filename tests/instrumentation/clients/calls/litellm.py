@@ -16,6 +16,7 @@ from starlette.routing import Route
 from tests.instrumentation.clients.calls.making import standing_in
 from tests.instrumentation.clients.calls.sdk import Call, Client, Sdk, Seen, Standin, Way
 from tests.standins.answering import RESPONSES
+from tests.standins.bedrock import EVENT_STREAM, converse_frames
 
 CHAT = {"messages": [{"role": "user", "content": "What does it cost?"}]}
 BOTH = (Way.AT_ONCE, Way.STREAM)
@@ -44,6 +45,7 @@ BODIES = {
     "/v1/messages": ("anthropic/message.json", "anthropic/message_stream.sse"),
     ":generateContent": ("google_genai/generate_content.json", ""),
     ":streamGenerateContent": ("", "google_genai/generate_content_stream.sse"),
+    "/converse": ("bedrock/converse.json", ""),
     "/chat/completions": ("openai/chat_completion.json", "openai/chat_stream.sse"),
     "/embeddings": ("openai/embeddings.json", ""),
     "/responses": ("openai/response_cached_reasoning.json", ""),
@@ -84,8 +86,11 @@ def method(client: Any, call: Call, way: Way, *, asynchronous: bool) -> Callable
 async def answer(request: Request) -> Response:
     """Answer with what is kept."""
     path = request.url.path
+    if path.endswith("/converse-stream"):
+        lines = (RESPONSES / "bedrock/converse_stream.jsonl").read_bytes()
+        return Response(b"".join(converse_frames(lines)), media_type=EVENT_STREAM)
     whole, stream = next(kept for ending, kept in BODIES.items() if path.endswith(ending))
-    streams = b'"stream": true' in (body := await request.body()) or b'"stream":true' in body
+    streams = b'"stream":true' in (await request.body()).replace(b" ", b"")
     name = stream if streams or not whole else whole
     kind = "application/json" if name == whole else "text/event-stream"
     return Response((RESPONSES / name).read_bytes(), media_type=kind)
@@ -121,6 +126,20 @@ GPT = (
         {"input_tokens": 1117, "cache_read_tokens": 1024, "output_tokens": 46},
     ),
 )
+SONNET = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+CONVERSED = (
+    Seen(
+        "chat",
+        SONNET,
+        {
+            "input_tokens": 7520,
+            "cache_write_tokens": 7502,
+            "cache_write_1h_tokens": 7000,
+            "output_tokens": 386,
+        },
+    ),
+    Seen("chat", SONNET, {"input_tokens": 7520, "cache_read_tokens": 7502, "output_tokens": 503}),
+)
 FLASH = Seen("generate_content", "gemini-2.5-flash", GEMINI)
 LLAMA = Seen("chat", "llama3.2", {"input_tokens": 26, "output_tokens": 18})
 SDK = Sdk(
@@ -129,6 +148,9 @@ SDK = Sdk(
     [
         of("anthropic/", "anthropic", completion("anthropic/claude-haiku-4-5", *HAIKU)),
         of("gemini/", "gcp.gemini", completion("gemini/gemini-2.5-flash", FLASH)),
+        of(
+            "bedrock/converse/", "aws.bedrock", completion(f"bedrock/converse/{SONNET}", *CONVERSED)
+        ),
         of("deepseek/", "deepseek", completion("deepseek/deepseek-chat", *GPT)),
         of("ollama_chat/", "ollama", completion("ollama_chat/llama3.2", LLAMA)),
         of(

@@ -46,9 +46,14 @@ def method(client: Any, call: Call, way: Way, *, asynchronous: bool) -> Callable
     return attrgetter(call.name + "_async" * asynchronous)(client)
 
 
+PARSED = {
+    "response_format": Anything,
+    "http_headers": {"x-standin-body": "chat_completion_parsed.json"},
+}
 METERED = [
     Call("chat.complete", CHAT, CHATTED),
     Call("chat.stream", CHAT, CHATTED, STREAM),
+    Call("chat.parse", CHAT | PARSED, CHATTED),
     Call("chat.parse_stream", CHAT | {"response_format": Anything}, CHATTED, STREAM),
     Call("agents.complete", AGENT, CHATTED),
     Call("agents.stream", AGENT, CHATTED, STREAM),
