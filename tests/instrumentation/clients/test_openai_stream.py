@@ -329,6 +329,24 @@ def test_the_usage_chunk_is_hidden_however_the_bytes_arrive(size: int, line_end:
     }
 
 
+@pytest.mark.parametrize("colon", [b":", b": ", b" : ", b"\t:\t", b" :", b":   "])
+@pytest.mark.parametrize("hiding", [False, True])
+@pytest.mark.parametrize("size", [50, 100_000])
+def test_usage_is_read_however_the_json_is_spaced(colon: bytes, hiding: bool, size: int) -> None:
+    content = (RESPONSES / "openai/chat_stream.sse").read_bytes()
+    content = content.replace(b'"usage":', b'"usage"' + colon).replace(b'":[]', b'" : [ ]')
+    watcher = StreamWatcher(hiding=hiding)
+    chunks = [content[at : at + size] for at in range(0, len(content), size)]
+    seen = b"".join(map(watcher.feed, chunks)) + watcher.flush()
+    assert content.count(b'"usage"' + colon) > content.count(b'"usage"' + colon + b"null") > 0
+    assert watcher.reading().usage == {
+        "input_tokens": 1117,
+        "cache_read_tokens": 1024,
+        "output_tokens": 46,
+    }
+    assert content.count(b"data:") - seen.count(b"data:") == hiding
+
+
 @pytest.mark.parametrize("size", [1, 64, 100_000])
 @pytest.mark.parametrize(
     "name",

@@ -177,8 +177,8 @@ class _OllamaStream(LineWatcher):
         self._told = NOTHING
 
     def line(self, line: bytes) -> None:
-        last = b'"done":true' in line or b'"done": true' in line
-        if not last and self._told is not NOTHING:
+        text = b'"done":false' in line or b'"done": false' in line
+        if text and self._told is not NOTHING:
             return  # a piece of text
         part = msgspec.json.decode(line)
         self._told = ollama_usage.read(part)
