@@ -123,18 +123,6 @@ PROVIDERS: Final = {
 }
 UNKNOWN_PROVIDER: Final = "unknown"
 
-STATUS_BY_CODE: Final = {
-    "400": "bad_request",
-    "401": "authentication",
-    "403": "permission_denied",
-    "404": "not_found",
-    "408": "timeout",
-    "409": "conflict",
-    "413": "bad_request",
-    "422": "bad_request",
-    "429": "rate_limited",
-    "504": "timeout",
-}
 STATUS_BY_WORD: Final = {
     "ratelimit": "rate_limited",
     "throttl": "rate_limited",

@@ -29,12 +29,12 @@ from costmeter.sidecar.otlp_names import (
     PROVIDERS,
     RESPONSE_ID,
     SERVICE_TIER,
-    STATUS_BY_CODE,
     STATUS_BY_WORD,
     UNKNOWN_PROVIDER,
     USAGE,
 )
 from costmeter.sidecar.view import Identified
+from costmeter.status import status_of_code
 from costmeter.usage import (
     MAX_ATTRIBUTES,
     MAX_DURATION_NS,
@@ -224,12 +224,8 @@ def _status(span: Span) -> str:
     failed = span.status == ERROR or "error.type" in span.attributes
     if not failed:
         return "ok"
-    if status := STATUS_BY_CODE.get(error):
-        return status
-    if re.fullmatch("5[0-9]{2}", error):
-        return "server_error"
-    if re.fullmatch("4[0-9]{2}", error):
-        return "bad_request"
+    if re.fullmatch("[45][0-9]{2}", error):
+        return status_of_code(int(error))
     word = re.sub("[^a-z]", "", error[:MAX_VALUE_LENGTH].rpartition(".")[2].lower())
     return next((status for part, status in STATUS_BY_WORD.items() if part in word), "error")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from costmeter.instrumentation.clients.outcome import status_of, status_of_code
+from costmeter.instrumentation.clients.outcome import status_of
+from costmeter.status import status_of_code
 
 _BY_CODE: Final = {
     "AccessDeniedException": "permission_denied",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.google_genai_usage import Answer
-from costmeter.instrumentation.clients.outcome import status_of, status_of_code
+from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.context import Inside, attribution
+from costmeter.status import status_of_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

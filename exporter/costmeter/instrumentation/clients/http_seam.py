@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.call import Call, begin
-from costmeter.instrumentation.clients.outcome import status_of_code
 from costmeter.instrumentation.clients.tap import Tap
+from costmeter.status import status_of_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping

@@ -14,8 +14,8 @@ from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.batch_results import Result
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.openai_images import ImageReader
-from costmeter.instrumentation.clients.outcome import status_of_code
 from costmeter.instrumentation.clients.reading import Reading
+from costmeter.status import status_of_code
 
 CONTENT: Final = re.compile(r"/files/([^/]+)/content")
 """The path of a file's content: nothing but that tells what is in it."""

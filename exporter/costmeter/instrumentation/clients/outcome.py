@@ -9,19 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-_BY_CODE: Final = {
-    400: "bad_request",
-    401: "authentication",
-    403: "permission_denied",
-    404: "not_found",
-    408: "timeout",
-    409: "conflict",
-    413: "bad_request",
-    422: "bad_request",
-    429: "rate_limited",
-    498: "rate_limited",  # Groq's, where its flex tier has no capacity left
-    504: "timeout",
-}
+from costmeter.status import status_of_code
+
 _BY_CLASS: Final = {
     "APITimeoutError": "timeout",
     "TimeoutException": "timeout",
@@ -35,7 +24,6 @@ _BY_CLASS: Final = {
     "ServerTimeoutError": "timeout",
     "ClientConnectionError": "connection_error",
 }
-_FIRST_SERVER_ERROR: Final = 500
 
 
 def status_of(error: BaseException) -> str:
@@ -53,12 +41,3 @@ def status_of(error: BaseException) -> str:
         if status := _BY_CLASS.get(kind.__name__):
             return status
     return "error"
-
-
-def status_of_code(code: int) -> str:
-    """Return the status that an HTTP status code stands for; ``error`` where it is no failure."""
-    if status := _BY_CODE.get(code):
-        return status
-    if code >= _FIRST_SERVER_ERROR:
-        return "server_error"
-    return "bad_request" if code >= 400 else "error"
