@@ -3,8 +3,8 @@
 The body is ``{"source": "worker-3", "sequence": 12, "events": […]}``. An event is an object with
 the field names of :class:`~costmeter.usage.UsageEvent`, where ``time`` (RFC 3339), ``cost_usd``,
 ``duration_seconds`` and ``first_chunk_seconds`` may stand for ``time_ns``, ``cost_nano_usd``,
-``duration_ns`` and ``first_chunk_ns``, or the array that a journal holds. Only ``provider`` is required: an event without a time happened now, and one
-without an operation is a ``chat``.
+``duration_ns`` and ``first_chunk_ns``, or the array that a journal holds. Only ``provider`` is
+required: an event without a time happened now, and one without an operation is a ``chat``.
 """
 
 from __future__ import annotations
