@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from costmeter.cli.spend import spend
 from costmeter.errors import CostmeterError
 from costmeter.ledger.batch import Batch, EventRow
 from costmeter.ledger.store import Ledger
-from costmeter.names import API_CALLS, SPEND, TOKENS
+from costmeter.names import API_CALLS, CREDIT, SPEND, TOKENS
 
 
 @pytest.fixture
@@ -155,6 +156,31 @@ def test_a_label_does_not_steer_the_terminal(app: typer.Typer, path: Path) -> No
     ledger.close()
     result = run(app, path, "--by", "model")
     assert ["[red]\\x1b[31m\\nrow", "0.000000001", "0", "0"] in cells(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("model", "cell"),
+    [
+        ('=HYPERLINK("http://evil/")', '\'=HYPERLINK("http://evil/")'),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "\\t=1"),
+        ("\r=1", "\\r=1"),
+        ("one\r\n=1", "one\\r\\n=1"),
+        ("gpt-4o", "gpt-4o"),
+    ],
+)
+def test_a_spreadsheet_does_not_run_a_label(
+    app: typer.Typer, path: Path, model: str, cell: str
+) -> None:
+    ledger = Ledger.open(path)
+    refund = ledger.intern(CREDIT.name, {"model": model})
+    ledger.commit(Batch(sums={refund: {1: 2 * 10**9}}))
+    ledger.close()
+    result = run(app, path, "--by", "model", "--until", "2026-01-01", "--format", "csv")
+    rows = list(csv.reader(io.StringIO(result.stdout, newline="")))
+    assert rows[1:] == [[cell, "-2.000000000", "0", "0"]]
 
 
 def test_long_names_are_shown_whole(app: typer.Typer, path: Path) -> None:

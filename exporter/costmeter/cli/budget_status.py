@@ -17,6 +17,7 @@ from costmeter.budgets.period import Period
 from costmeter.budgets.reading import Reading, read
 from costmeter.budgets.rollover import Step
 from costmeter.budgets.status import State, Status, statuses
+from costmeter.cli.cells import printable
 from costmeter.cli.options import ConfigFile, LedgerFile
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.errors import CostmeterError
@@ -82,7 +83,7 @@ def read_budgets(settings: Config, now_ns: int, names: Sequence[str] = ()) -> li
 
 def shown(value: str) -> Text:
     """Return a name from the configuration as it may be shown: it does not steer the terminal."""
-    return Text(value if value.isprintable() else repr(value)[1:-1])
+    return Text(printable(value))
 
 
 def usd(nano: int | None) -> str:

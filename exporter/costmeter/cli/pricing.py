@@ -17,6 +17,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from costmeter.cli.cells import csv_cell
 from costmeter.cli.options import ConfigFile
 from costmeter.errors import PricingError
 from costmeter.names import TOKEN_TYPES
@@ -124,4 +125,5 @@ def _csv(lines: Sequence[Listed]) -> None:
     for line in lines:
         prices = (line.usd_per_million.get(kind, "") for kind in TOKEN_TYPES)
         above = line.long_context_above or ""
-        writer.writerow((line.provider, line.model, *prices, above, line.price))
+        names = map(csv_cell, (line.provider, line.model))
+        writer.writerow((*names, *prices, above, line.price))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from costmeter.cli.cells import csv_cell, printable
 from costmeter.cli.options import ConfigFile, LedgerFile
 from costmeter.ledger import query
 from costmeter.ledger.query import SpendRow
@@ -87,7 +88,9 @@ def spend(
         case Format.CSV:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow([*names, "cost_usd", "calls", "tokens"])
-            writer.writerows([*row.key, _usd(row.cost_nano_usd), *row[2:]] for row in rows)
+            writer.writerows(
+                [*map(csv_cell, row.key), _usd(row.cost_nano_usd), *row[2:]] for row in rows
+            )
     if unpriced and form is not Format.JSON:
         typer.echo(
             f"events without a price, not in these figures: {unpriced:,}; "
@@ -122,8 +125,7 @@ def _figures(row: SpendRow, places: int) -> list[str]:
 
 
 def _label(value: str) -> Text:
-    """Return a label's value as it may be shown: whoever sent it does not steer the terminal."""
-    return Text(value if value.isprintable() else repr(value)[1:-1]) if value else Text("-")
+    return Text(printable(value) or "-")
 
 
 def _places(nano: int) -> int:
