@@ -16,7 +16,7 @@ from costmeter.cli.spend import spend
 from costmeter.errors import CostmeterError
 from costmeter.ledger.batch import Batch, EventRow
 from costmeter.ledger.store import Ledger
-from costmeter.names import API_CALLS, CREDIT, SPEND, TOKENS
+from costmeter.names import API_CALLS, CREDIT, ESTIMATED_EVENTS, SPEND, TOKENS
 
 
 @pytest.fixture
@@ -122,6 +122,7 @@ def test_json_has_costs_as_decimal_strings(app: typer.Typer, path: Path) -> None
         ],
         "total": {"cost_usd": "1234.500000001", "calls": None, "tokens": None},
         "unpriced_events": 0,
+        "estimated_events": 0,
     }
 
 
@@ -147,6 +148,21 @@ def test_events_without_a_price_are_told_of(app: typer.Typer, path: Path) -> Non
         assert "without a price" not in result.stdout
     result = run(app, path, "--format", "json")
     assert json.loads(result.stdout)["unpriced_events"] == 2
+
+
+def test_events_whose_tokens_were_counted_are_told_of(app: typer.Typer, path: Path) -> None:
+    assert run(app, path).stderr == ""
+    ledger = Ledger.open(path)
+    for model, count in (("gpt-4o", 1200), ("own", 34)):
+        series = ledger.intern(ESTIMATED_EVENTS.name, {"provider": "mine", "model": model})
+        ledger.commit(Batch(sums={series: {1: count}}))
+    ledger.close()
+    for form in ("table", "csv"):
+        result = run(app, path, "--format", form)
+        assert "whose tokens were counted, not told: 1,234; " in result.stderr
+        assert "counted" not in result.stdout
+    result = run(app, path, "--format", "json")
+    assert json.loads(result.stdout)["estimated_events"] == 1234
 
 
 def test_a_label_does_not_steer_the_terminal(app: typer.Typer, path: Path) -> None:

@@ -80,21 +80,34 @@ def spend(
         where=dict(_pair(each) for each in where or ()),
     )
     unpriced = sum(query.unpriced(settings.ledger).values())
+    estimated = query.estimated(settings.ledger)
     match form:
         case Format.TABLE:
             Console().print(_table(names, rows))
         case Format.JSON:
-            typer.echo(_json(names, rows, unpriced))
+            typer.echo(_json(names, rows, unpriced, estimated))
         case Format.CSV:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow([*names, "cost_usd", "calls", "tokens"])
             writer.writerows(
                 [*map(csv_cell, row.key), _usd(row.cost_nano_usd), *row[2:]] for row in rows
             )
-    if unpriced and form is not Format.JSON:
+    if form is not Format.JSON:
+        _tell(unpriced, estimated)
+
+
+def _tell(unpriced: int, estimated: int) -> None:
+    """Say what is to be known of the figures, beside them."""
+    if unpriced:
         typer.echo(
             f"events without a price, not in these figures: {unpriced:,}; "
             "'costmeter reprice' prices them once there is one",
+            err=True,
+        )
+    if estimated:
+        typer.echo(
+            f"events in the whole ledger whose tokens were counted, not told: {estimated:,}; "
+            "their cost is an estimate",
             err=True,
         )
 
@@ -145,7 +158,7 @@ def _total(names: Sequence[str], rows: Sequence[SpendRow]) -> SpendRow:
     )
 
 
-def _json(names: Sequence[str], rows: Sequence[SpendRow], unpriced: int) -> str:
+def _json(names: Sequence[str], rows: Sequence[SpendRow], unpriced: int, estimated: int) -> str:
     def fields(row: SpendRow) -> dict[str, object]:
         return {"cost_usd": _usd(row.cost_nano_usd), "calls": row.calls, "tokens": row.tokens}
 
@@ -153,6 +166,7 @@ def _json(names: Sequence[str], rows: Sequence[SpendRow], unpriced: int) -> str:
         "rows": [{**dict(zip(names, row.key, strict=True)), **fields(row)} for row in rows],
         "total": fields(_total(names, rows)),
         "unpriced_events": unpriced,
+        "estimated_events": estimated,
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
 

@@ -22,7 +22,7 @@ from costmeter.ledger.events import PricedEvent
 from costmeter.ledger.file import connect_readonly
 from costmeter.ledger.money import Group, Money
 from costmeter.ledger.schema import COST_COLUMNS
-from costmeter.names import DIMENSIONS
+from costmeter.names import DIMENSIONS, ESTIMATED_EVENTS
 from costmeter.units import quarter
 
 COMPONENT: Final = "component"
@@ -161,6 +161,21 @@ def unpriced(path: Path) -> dict[tuple[str, str], int]:
                 "SELECT provider, model, count(*) FROM unpriced GROUP BY provider, model"
             )
         }
+
+
+def estimated(path: Path) -> int:
+    """Return of how many events the application counted the tokens, since the ledger was made.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with reading(path) as connection:
+        (count,) = connection.execute(
+            "SELECT coalesce(sum(amount), 0) FROM series JOIN total ON total.series = series.id "
+            "WHERE family = ?",
+            (ESTIMATED_EVENTS.name,),
+        ).fetchone()
+    return int(count)
 
 
 def dearest(path: Path, limit: int, start_ns: int, end_ns: int) -> list[PricedEvent]:
