@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai.types import CreateEmbeddingResponse
+from openai.types import Completion, CreateEmbeddingResponse, Decision
 from openai.types.chat import ChatCompletion
-from openai.types.responses import Response
+from openai.types.responses import CompactedResponse, Response
 
 from costmeter.instrumentation.clients.openai_usage import error_status, read, read_json
 from costmeter.instrumentation.clients.reading import Reading
@@ -61,6 +61,15 @@ READINGS = {
         {"input_tokens": 36, "output_tokens": 16, "reasoning_tokens": 16}, "gpt-4.1-2025-04-14"
     ),
     "openai/response_failed": Reading(None, "gpt-4.1-2025-04-14", "", "rate_limited"),
+    "openai/response_compaction": Reading(  # names no model: the one asked for counts
+        {"input_tokens": 139, "output_tokens": 438, "reasoning_tokens": 64}
+    ),
+    "openai/text_completion": Reading(
+        {"input_tokens": 5, "output_tokens": 7}, "gpt-3.5-turbo-instruct"
+    ),
+    "openai/decision": Reading(
+        {"input_tokens": 40, "cache_read_tokens": 16, "output_tokens": 2}, "gpt-6-luna"
+    ),
     "azure/chat_completion": Reading({"input_tokens": 12, "output_tokens": 2}, "gpt-4o-2024-11-20"),
     "deepseek/chat_completion": Reading(
         {"input_tokens": 1040, "cache_read_tokens": 1024, "output_tokens": 10}, "deepseek-chat"
@@ -95,9 +104,14 @@ def test_every_kept_body_has_its_reading() -> None:
 def test_a_body_is_read_as_bytes_as_a_mapping_and_as_the_sdks_model(name: str) -> None:
     content = (RESPONSES / f"{name}.json").read_bytes()
     body = json.loads(content)
-    kind: Any = {"list": CreateEmbeddingResponse, "response": Response}.get(
-        body["object"], ChatCompletion
-    )
+    kinds: dict[str, Any] = {
+        "list": CreateEmbeddingResponse,
+        "response": Response,
+        "response.compaction": CompactedResponse,
+        "text_completion": Completion,
+        "": Decision,
+    }
+    kind = kinds.get(body.get("object", ""), ChatCompletion)
     assert read_json(content) == READINGS[name]
     assert read(body) == READINGS[name]
     assert read(kind.construct(**body)) == READINGS[name]
