@@ -1,18 +1,19 @@
-"""Writes docs/metrics.md from costmeter/names.py."""
+"""Writes docs/metrics.md from costmeter/names.py and rule_names.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from costmeter import names
+from costmeter import names, rule_names
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 
 HEAD = """\
 # Metrics
 
-Made from `exporter/costmeter/names.py` by `make docs`. Money is in US dollars, durations in
-seconds, sizes in bytes. Families marked + also carry the labels that `costmeter.yml` adds.
+Made by `make docs` from `names.py` and `rule_names.py` in `exporter/costmeter`. Money is in US
+dollars, durations in seconds, sizes in bytes. Families marked + also carry the labels that
+`costmeter.yml` adds.
 
 `component` is one of {components}:
 they add up to the whole. `type` of tokens is one of {types}:
@@ -39,8 +40,8 @@ def page() -> str:
         types=", ".join(f"`{name}`" for name in names.TOKEN_TYPES),
         overflow=names.OVERFLOW,
     )
-    rules = "\n".join(f"- `{rule}`" for rule in names.RULES)
-    alerts = "\n".join(f"- [`{alert}`](runbook.md#{alert.lower()})" for alert in names.ALERTS)
+    rules = "\n".join(f"- `{rule}`" for rule in rule_names.RULES)
+    alerts = "\n".join(f"- [`{alert}`](runbook.md#{alert.lower()})" for alert in rule_names.ALERTS)
     return (
         f"{head}## Spend and usage: kept in the ledger, never reset\n\n"
         f"{rows(names.LEDGER_FAMILIES)}\n"

@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 from promql_parser import Call, Expr, VectorSelector
 
-from costmeter import names
+from costmeter import names, rule_names
 from dashboards.src import queries
 from dashboards.src.variables import CHOSEN
 from tests.dashboards.boards import BOARDS, TARGETS, Target
@@ -68,7 +68,7 @@ def test_a_query_asks_for_what_exists(target: Target) -> None:
     for selector in asked:
         assert (
             selector.name in EXPOSED
-            or selector.name in names.RULES
+            or selector.name in rule_names.RULES
             or (selector.name in PROMETHEUS)
         ), f"nobody exposes or records {selector.name}"
 
@@ -113,7 +113,7 @@ def test_the_lists_of_values_come_from_what_exists(board: dict) -> None:
         query = variable["query"]["query"]
         if value := re.fullmatch(r"query_result\((.*)\)", query):
             asked = selectors(promql_parser.parse(value[1]))
-            assert {selector.name for selector in asked} <= set(names.RULES)
+            assert {selector.name for selector in asked} <= set(rule_names.RULES)
             continue
         form = r"label_values\((?P<metric>\w+)(\{.*\})?, (?P<label>\w+)\)"
         found = re.fullmatch(form, query)
@@ -123,7 +123,7 @@ def test_the_lists_of_values_come_from_what_exists(board: dict) -> None:
 
 
 def test_alerts_are_found_by_how_their_names_begin() -> None:
-    assert all(re.fullmatch("Cost.+", alert) for alert in names.ALERTS)
+    assert all(re.fullmatch("Cost.+", alert) for alert in rule_names.ALERTS)
 
 
 def test_what_rose_is_the_end_less_the_start_or_the_first_value() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from costmeter import names
+from costmeter import names, rule_names
 from tests.rules.rulebook import (
     ALERTS,
     GROUPS,
@@ -51,16 +51,16 @@ def test_there_are_rules_and_alerts() -> None:
     assert len(ALERTS) > 10
 
 
-def test_names_of_rules_are_those_of_names_py() -> None:
+def test_names_of_rules_are_those_of_rule_names_py() -> None:
     recorded = [rule.name for rule in RECORDS]
     once = [name for name in recorded if name != SAMPLED]
     assert len(once) == len(set(once))
-    assert set(recorded) == set(names.RULES)
-    assert len(names.RULES) == len(set(names.RULES))
+    assert set(recorded) == set(rule_names.RULES)
+    assert len(rule_names.RULES) == len(set(rule_names.RULES))
 
 
-def test_names_of_alerts_are_those_of_names_py() -> None:
-    assert sorted(ALERTS) == sorted(names.ALERTS)
+def test_names_of_alerts_are_those_of_rule_names_py() -> None:
+    assert sorted(ALERTS) == sorted(rule_names.ALERTS)
 
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.name)
@@ -70,7 +70,7 @@ def test_a_record_is_named_level_metric_operations(rule: Rule) -> None:
 
 @each_rule
 def test_an_expression_selects_only_what_exists(rule: Rule) -> None:
-    existing = exposed() | set(names.RULES) | PROMETHEUS_OWN
+    existing = exposed() | set(rule_names.RULES) | PROMETHEUS_OWN
     for pattern in rule.selected():
         assert any(re.fullmatch(pattern, name) for name in existing), pattern
 
