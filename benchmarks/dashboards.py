@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from costmeter import names
-from dashboards.src.queries import LATEST, SAMPLED
+from dashboards.src.queries import LATEST, SAMPLED, SUMMED, WHOLE, WHOLE_SAMPLED
 from tests.dashboards.boards import BOARDS, TARGETS
 from tests.dashboards.boards import panels as panels_of
 from tests.dashboards.recorded import BARS, SEEN
@@ -27,6 +27,8 @@ from tests.dashboards.server import Prometheus, prometheus
 
 LEDGERS, COMBINATIONS = 5, 200
 HOUR, DAY = 3600, 86_400
+WITHIN = {"component", "type", "status"}
+FIRST_OF = {"input", "ok"}
 SPANS = {"24h": DAY, "30d": 30 * DAY}
 POINTS = {
     (name, panel["title"]): panel.get("maxDataPoints", 300)
@@ -61,17 +63,24 @@ def lines(end: int) -> Iterator[str]:
     for ledger in ledgers:
         labels = f'{SEEN}{{job="costmeter",ledger="{ledger}"}}'
         yield from (f"{labels} {at} {at}\n" for at in range(end - 30 * DAY, end + 1, 60))
+    sampled = [
+        (f',bars="{bars}"', range(end - reach, end + 1, seconds))
+        for (bars, seconds), reach in zip(BARS.items(), (30 * HOUR, 31 * DAY), strict=True)
+    ]
     for name, extra, times in (
         (LATEST, "", near),
-        *(
-            (SAMPLED, f',bars="{bars}"', range(end - reach, end + 1, seconds))
-            for (bars, seconds), reach in zip(BARS.items(), (30 * HOUR, 31 * DAY), strict=True)
-        ),
+        (WHOLE, "", near),
+        *((SAMPLED, *each) for each in sampled),
+        *((WHOLE_SAMPLED, *each) for each in sampled),
     ):
         for ledger, (family, own) in itertools.product(ledgers, counters()):
-            if name == SAMPLED and own.get("component", "input") != "input":
-                continue  # one stands for all that are paid by the call or the token
-            inner = ",".join(f'{key}="{value}"' for key, value in own.items())
+            if name == SAMPLED and family is names.SPEND:
+                continue
+            summed = name in {WHOLE, WHOLE_SAMPLED}
+            if summed and not (family in SUMMED and FIRST_OF & set(own.values())):
+                continue  # one stands for all
+            kept = own.keys() - WITHIN if summed else own.keys()
+            inner = ",".join(f'{key}="{own[key]}"' for key in sorted(kept))
             labels = (
                 f'{name}{{job="costmeter",ledger="{ledger}",family="{family.name}",{inner}{extra}}}'
             )

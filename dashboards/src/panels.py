@@ -24,6 +24,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from costmeter import names
 from dashboards.src import colours
 from dashboards.src.variables import DATASOURCE
 
@@ -51,6 +52,8 @@ SAMPLED: Final = "5m"
 
 NONE: Final = "\u2013"
 """What a cell of a table says that has nothing to show."""
+DIMENSIONS: Final = {label: label.capitalize() for label in names.DIMENSIONS}
+"""Titles of columns of labels, where which of them a table has is chosen."""
 FARTHEST: Final = "farthest"
 """A field that a table sorts by and does not show."""
 
@@ -242,7 +245,7 @@ def rows(
     columns: Sequence[Column],
     *,
     nothing: str = NO_DATA,
-    named: Mapping[str, str] | None = None,
+    named: Mapping[str, str] = DIMENSIONS,
     most: int | None = None,
 ) -> table.Panel:
     """Return a table with a row for each set of labels, the largest of the first column first.
@@ -266,11 +269,11 @@ def rows(
             _target(place, Query(column.expr)).instant().format(PromQueryFormat.TABLE)
         )
     values = {_value(place, columns): column.title for place, column in enumerate(columns)}
-    order = {name: place for place, name in enumerate([*(named or {}), *values])}
+    order = {name: place for place, name in enumerate([*named, *values])}
     shown = DataTransformerConfig(id_val="organize", options={
         "excludeByName": {"Time": True, FARTHEST: True},
-        "indexByName": order if named else {},
-        "renameByName": {**(named or {}), **values},
+        "indexByName": order,
+        "renameByName": {**named, **values},
     })  # fmt: skip
     farthest = _farthest(_value(0, columns), most) if most else []
     panel.transformations([DataTransformerConfig(id_val="merge", options={}), *farthest, shown])

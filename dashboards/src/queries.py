@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LATEST: Final = "ledger:cost_counter:latest"
 FIRST: Final = "ledger:cost_counter:first"
 SAMPLED: Final = "ledger:cost_counter:sampled"
+WHOLE: Final = "ledger:cost_whole:latest"
+WHOLE_SAMPLED: Final = "ledger:cost_whole:sampled"
 SEEN: Final = "ledger:cost_seen:timestamp_seconds"
 RECORDED: Final = frozenset({
     names.SPEND.name,
@@ -37,6 +39,8 @@ RECORDED: Final = frozenset({
     f"{names.REQUEST_COST.name}_count",
 })  # fmt: skip
 """Values of the label ``family`` of what is recorded: samples of the ledgers' families."""
+SUMMED: Final = frozenset({names.SPEND, names.TOKENS, names.API_CALLS})
+"""What is recorded once more as a whole, whatever its component, type or status."""
 REMEMBERED: Final = "75m"
 """How far back a recorded value is looked for: the rules bridge gaps of an hour."""
 SPACED: Final = "3h"
@@ -76,13 +80,22 @@ def series(family: Family, *matchers: str, name: str = "") -> str:
     return f"{metric}{{{', '.join([*chosen, *matchers])}}}"
 
 
-CALLS: Final = series(names.API_CALLS)
+def whole(family: Family, *matchers: str) -> str:
+    """Return a selector of a family of :data:`SUMMED` as a whole: far fewer series than it has.
+
+    What is paid by the call or the token is one; compute, storage and network stand beside it, each
+    with its ``component``.
+    """
+    return series(family, *matchers).replace(LATEST, WHOLE)
+
+
+CALLS: Final = whole(names.API_CALLS)
 FAILED: Final = series(names.API_CALLS, 'status!="ok"')
-TOKENS: Final = series(names.TOKENS)
+TOKENS: Final = whole(names.TOKENS)
 FAILED_SPEND: Final = series(names.FAILED_SPEND)
 """What failed calls cost, part of the spend."""
 DURATIONS: Final = series(names.API_CALL_DURATION, name=f"{names.API_CALL_DURATION.name}_bucket")
-PAID: Final = series(names.SPEND, 'component!~"compute|storage|network"')
+PAID: Final = whole(names.SPEND, 'component!~"compute|storage|network"')
 """What is paid by the call or the token."""
 
 
@@ -104,10 +117,12 @@ def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "")
         at: an ``@`` modifier, where the end is not now.
     """
     end = f" offset {ago}" if ago else ""
-    if selector.startswith(LATEST):
+    if _is_recorded(selector):
         now = f"last_over_time({selector}[{REMEMBERED}]{at}{end})"
         then = f"last_over_time({selector}[{REMEMBERED}]{at} offset {ago}{window})"
         found = f"last_over_time({_first(selector)}[{REMEMBERED}]{at}{end})"
+        if selector.startswith(WHOLE):
+            found = f"sum without (component, type, status) ({found})"
         kept = f"last_over_time({SEEN}[{REMEMBERED}]{at}{end})"
         return f"({now} or {_less(f'({then} or {found})', kept)})"
     return (
@@ -125,9 +140,10 @@ def gained_ahead(selector: str, window: str = "$__interval", label: str = "") ->
     ``label`` where one is told apart, before anything else is done at each of many steps. That
     loses nothing: all series of a ledger are found together and let go together.
     """
-    if selector.startswith(LATEST):
+    if _is_recorded(selector):
         by_ledger = f"sum by (job, ledger{f', {label}' if label else ''})"
-        sampled = selector.replace(LATEST, SAMPLED)[:-1] + ', bars=~".*[$__interval].*"}'
+        sampled = selector.replace(LATEST, SAMPLED).replace(WHOLE, WHOLE_SAMPLED)
+        sampled = sampled[:-1] + ', bars=~".*[$__interval].*"}'
         then = f"{by_ledger} (last_over_time({sampled}[{SPACED}] offset -{window}))"
         now = f"{by_ledger} (last_over_time({sampled}[{SPACED}]))"
         found = f"{by_ledger} (last_over_time({_first(selector)}[{REMEMBERED}] @ end()))"
@@ -143,18 +159,21 @@ def gained_ahead(selector: str, window: str = "$__interval", label: str = "") ->
 def spend(ago: str = "") -> str:
     """Return money spent within the range less what came back, by series: see :func:`gained`.
 
-    Spend has a ``component`` and credit gets one of its own, so that both can stand in one vector
-    and every sum of it is net.
+    Credit gets a ``component`` of its own, so that both can stand in one vector and every sum of it
+    is net.
     """
-    spent, back = (gained(series(family), ago=ago) for family in (names.SPEND, names.CREDIT))
-    return f"({spent} or {_as_component(back)})"
+    return _net(gained(whole(names.SPEND), ago=ago), ago)
+
+
+def spend_by_component() -> str:
+    """Return the same by series that tell all components apart."""
+    return _net(gained(series(names.SPEND)))
 
 
 def spend_ahead(label: str) -> str:
     """Return money spent within the interval that begins now less what came back, by a label."""
-    spent, back = (
-        gained_ahead(series(family), label=label) for family in (names.SPEND, names.CREDIT)
-    )
+    spent = gained_ahead(whole(names.SPEND), label=label)
+    back = gained_ahead(series(names.CREDIT), label=label)
     return f"({spent} or {_as_component(back)})"
 
 
@@ -183,9 +202,9 @@ def quantile(q: float, label: str, buckets: str) -> str:
 def largest(label: str, vector: str) -> str:
     """Return the largest sums by a label; where it is a choice, under :data:`CHOICE` instead."""
     found = _named(label, f"topk({TOP}, sum by ({label}) ({vector}))")
-    if not label.startswith("$"):
-        return found
-    return f'sum by ({CHOICE}) (label_replace({found}, "{CHOICE}", "${{1}}", "{label}", "(.*)"))'
+    if label.startswith("$"):
+        found = f'sum by ({CHOICE}) (label_join({found}, "{CHOICE}", "", "{label}"))'
+    return f"sort_desc({found})"
 
 
 def largest_over_time(label: str, vector: str) -> tuple[str, str]:
@@ -222,7 +241,8 @@ def where_metered(comparison: str, ago: str) -> str:
 def otherwise(vector: str, label: str, text: str, known: str) -> str:
     """Return a vector, or where it is empty and that is known a single 0 whose label says so."""
     none = f'label_replace(vector(0), "{label}", "{text}", "", "")'
-    return f"{vector} or on () ({none} and on () {known})"
+    # not "or on ()": VictoriaMetrics fills the gaps of what was compared and found wanting
+    return f"{vector} or (({none} unless on () ({vector})) and on () {known})"
 
 
 def _dearest(label: str) -> str:
@@ -230,8 +250,14 @@ def _dearest(label: str) -> str:
 
     The same at all times, or one would be now among the dearest and now among the rest.
     """
-    spent = gained(series(names.SPEND), at=" @ end()")
+    spent = gained(whole(names.SPEND), at=" @ end()")
     return f"topk({STACKED}, sum by ({label}) ({spent}))"
+
+
+def busiest(label: str) -> str:
+    """Return the values of a label called most within the range: the same at all times."""
+    called = gained(CALLS, at=" @ end()")
+    return f"topk({STACKED}, sum by ({label}) ({called}))"
 
 
 def _less(start: str, kept: str) -> str:
@@ -239,8 +265,16 @@ def _less(start: str, kept: str) -> str:
     return f'label_replace(-({start} and on (job, ledger) {kept}), "at", "start", "", "")'
 
 
+def _net(spent: str, ago: str = "") -> str:
+    return f"({spent} or {_as_component(gained(series(names.CREDIT), ago=ago))})"
+
+
+def _is_recorded(selector: str) -> bool:
+    return selector.startswith((LATEST, WHOLE))
+
+
 def _first(selector: str) -> str:
-    return selector.replace(LATEST, FIRST)
+    return selector.replace(LATEST, FIRST).replace(WHOLE, FIRST)
 
 
 def _listed(label: str | Sequence[str]) -> str:
@@ -248,10 +282,14 @@ def _listed(label: str | Sequence[str]) -> str:
 
 
 def _named(label: str | Sequence[str], vector: str) -> str:
-    """Return a vector that says so where a label was not set."""
+    """Return a vector, summed by labels, that says so where one of them was not set.
+
+    A label that is replaced by itself and is not there is misread by VictoriaMetrics: so by a copy.
+    """
     for each in (label,) if isinstance(label, str) else label:
-        vector = f'label_replace({vector}, "{each}", "{NOBODY}", "{each}", "")'
-    return vector
+        copied = f'label_join({vector}, "was", "", "{each}")'
+        vector = f'label_replace({copied}, "{each}", "{NOBODY}", "was", "")'
+    return f"sum by ({_listed(label)}) ({vector})"
 
 
 def _at(when: str, vector: str) -> str:

@@ -40,6 +40,8 @@ RULES: Final = (
     "ledger:cost_counter:first",
     "ledger:cost_seen:timestamp_seconds",
     "ledger:cost_counter:latest",
+    "ledger:cost_whole:latest",
+    "ledger:cost_whole:sampled",
     "ledger:cost_counter:sampled",
     # usage.yml
     "provider_model_type:cost_provider_tokens:rate5m",

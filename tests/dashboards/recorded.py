@@ -6,7 +6,16 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from dashboards.src.queries import FIRST, LATEST, RECORDED, SAMPLED
+from costmeter import names
+from dashboards.src.queries import (
+    FIRST,
+    LATEST,
+    RECORDED,
+    SAMPLED,
+    SUMMED,
+    WHOLE,
+    WHOLE_SAMPLED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +23,8 @@ if TYPE_CHECKING:
     from tests.dashboards.exposed import Meter, Series
 
 SEEN = "ledger:cost_seen:timestamp_seconds"
-PAID = re.compile(r'component="(?!compute|storage|network)\w+",')
-"""A component that charts do not tell apart."""
+WITHIN = re.compile(r'(component="(?!compute|storage|network)|type="|status=")\w+",')
+"""What the whole of a family does not tell apart."""
 BARS = {"sm": 300, "hdwy": 3600}
 """Seconds between samples, by the units of bars that they are for."""
 
@@ -29,6 +38,7 @@ class Ranges:
         self._first: dict[str, str] = {}
         self._seen: dict[str, int] = {}
         self._labels: dict[tuple[str, Series], str] = {}
+        self._whole: dict[str, str | None] = {}
 
     def see(self, ledger: str, meter: Meter, at: int, *, found: bool = False) -> None:
         """Take a ledger's counters; ``found`` where it has a past that nobody watched."""
@@ -44,17 +54,19 @@ class Ranges:
             yield f'{SEEN}{{job="{self._job}",ledger="{ledger}"}}', str(seen)
         for labels, value in self._first.items():
             yield f"{FIRST}{{{labels}}}", value
-        due = [bars for bars, seconds in BARS.items() if at % seconds < 60]
+        whole: dict[str, float] = defaultdict(float)
         for labels, value in self._latest.items():
             yield f"{LATEST}{{{labels}}}", value
-        if due:
-            sampled: dict[str, float] = defaultdict(float)
+            if (of := self._whole[labels]) is not None:
+                whole[of] += float(value)
+        for labels, total in whole.items():
+            yield f"{WHOLE}{{{labels}}}", repr(total)
+        for bars in (bars for bars, seconds in BARS.items() if at % seconds < 60):
+            for labels, total in whole.items():
+                yield f'{WHOLE_SAMPLED}{{{labels},bars="{bars}"}}', repr(total)
             for labels, value in self._latest.items():
-                if "_bucket" not in labels:
-                    sampled[PAID.sub("", labels)] += float(value)
-            for labels, whole in sampled.items():
-                for bars in due:
-                    yield f'{SAMPLED}{{{labels},bars="{bars}"}}', repr(whole)
+                if not ("_bucket" in labels or f'family="{names.SPEND.name}"' in labels):
+                    yield f'{SAMPLED}{{{labels},bars="{bars}"}}', value
 
     def _counters(self, ledger: str, meter: Meter) -> Iterator[tuple[str, str]]:
         for series, value in meter.samples():
@@ -65,4 +77,6 @@ class Ranges:
                     own["family"] = series[0]
                     labels = ",".join(f'{key}="{text}"' for key, text in own.items())
                     self._labels[ledger, series] = labels
+                    summed = series[0] in {family.name for family in SUMMED}
+                    self._whole[labels] = WITHIN.sub("", labels) if summed else None
                 yield labels, value

@@ -26,7 +26,7 @@ def test_units_of_models_cost_what_was_paid_by_what_was_counted(stack: Stack) ->
     assert figure("Cost of 1M tokens") == pytest.approx({"": 1e6 * 6.625000001 / 6000})
     assert figure("Spent on failed calls") == pytest.approx({"": 0.125})
     # all took 2 s: between the bounds 1 and 2.5
-    assert figure("P95 of a call") == pytest.approx({"": 1 + 1.5 * 0.95})
+    assert figure("P95 of all calls") == pytest.approx({"": 1 + 1.5 * 0.95})
 
 
 def test_models_are_told_apart_by_speed_failures_and_use(stack: Stack) -> None:

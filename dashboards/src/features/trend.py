@@ -44,8 +44,9 @@ def _spend() -> Any:
 def _shares() -> Any:
     return panels.bars(
         f"Share over time by {WHOM}",
-        "The same as shares of what each bar's time cost.",
-        _queries(),
+        "The same as shares of what each bar's time cost; one that got more back than it spent has"
+        " none.",
+        [Query(f"clamp_min({each.expr}, 0)", each.legend) for each in _queries()],
         units.USD_AXIS,
         fixed={queries.REST: colours.REST},
         shares=True,
@@ -71,6 +72,7 @@ def _models() -> Any:
         f"Models used by {WHOM}",
         "What each spent on which model in the chosen time, less what came back.",
         [Column("Cost", by((WHOM, "model"), queries.spend()), units.USD)],
+        named={"feature": "Feature", "team": "Team", "model": "Model"},
     )
 
 

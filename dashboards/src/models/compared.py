@@ -81,7 +81,7 @@ def _figures() -> tuple[Any, ...]:
             units.USD,
         ),
         panels.figure(
-            "P95 of a call",
+            "P95 of all calls",
             "95 of 100 calls of the chosen time took no longer. Of all features and teams.",
             f"histogram_quantile(0.95, sum by (le) ({gained(DURATIONS)})) >= 0",
             units.DURATION,

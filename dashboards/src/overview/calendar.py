@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
 from costmeter import names
-from dashboards.src import colours, panels, queries, units
+from dashboards.src import alerts, colours, panels, queries, units
 from dashboards.src.overview import health
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Levels, Query
@@ -64,7 +66,7 @@ def section() -> Section:
             Line(3, [(6, figure) for figure in figures[:4]]),
             Line(3, [(6, figure) for figure in _against_limits()]),
             Line(3, [(6, figure) for figure in figures[4:]]),
-            Line(7, [(10, _days()), (7, _hours()), (7, _alerts())]),
+            Line(7, [(8, _days()), (7, _hours()), (9, _alerts())]),
         ],
     )
 
@@ -165,14 +167,14 @@ def _hours() -> Any:
 def _alerts() -> Any:
     subject = ", ".join(f'"{label}"' for label in SUBJECT)
     since = f'label_join(time() - ALERTS_FOR_STATE{{{ALERTS}}}, "about", " ", {subject})'
-    alerts = f"max by (severity, alertname, about) ({since})"
-    return panels.rows(
+    found = f"max by (severity, alertname, about) ({since})"
+    panel = panels.rows(
         "Alerts",
         "Alerts of costmeter that fire or are about to, and for how long.",
         [
             Column(
                 "For",
-                queries.otherwise(alerts, "alertname", "No alert is firing", RULES),
+                queries.otherwise(found, "alertname", "No alert is firing", RULES),
                 units.SECONDS,
                 words={"0": panels.NONE},
             )
@@ -180,6 +182,7 @@ def _alerts() -> Any:
         named={"severity": "Severity", "alertname": "Alert", "about": "About"},
         nothing="Not known: are the rules loaded?",
     )
+    return panel.override_by_name("Alert", [DynamicConfigValue("custom.width", alerts.LONGEST)])
 
 
 def _spent(window: str, ago: str = "") -> str:

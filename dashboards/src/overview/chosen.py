@@ -101,10 +101,11 @@ def _changes() -> Any:
 
 
 def _amounts(label: str) -> Any:
+    spend = queries.spend_by_component() if label == "component" else queries.spend()
     return panels.amounts(
         f"Spend by {label}",
         f"{NET}, by {label}: the {queries.TOP} largest.",
-        queries.largest(label, queries.spend()),
+        queries.largest(label, spend),
         label,
         units.USD_CHANGE if label == "component" else units.USD,
     )

@@ -41,7 +41,7 @@ def _in_use(family: names.Family) -> str:
 
 
 def _spend() -> Any:
-    compute = queries.gained(queries.series(names.SPEND, 'component="compute"'))
+    compute = queries.gained(queries.whole(names.SPEND, 'component="compute"'))
     return panels.amounts(
         "Spend on CPU and memory",
         "Money spent on compute in the chosen time, from the ledger.",

@@ -9,7 +9,7 @@ from dashboards.src import panels, queries, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import AUTO, Query
 
-COMPUTE: Final = queries.series(names.SPEND, 'component="compute"')
+COMPUTE: Final = queries.whole(names.SPEND, 'component="compute"')
 NOTHING: Final = "None in what is chosen"
 EXACT: Final = (
     "Money spent on CPU and memory in the chosen time, to the cent, from the ledgers. They know"
