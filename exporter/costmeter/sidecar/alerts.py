@@ -6,7 +6,6 @@ Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -146,13 +145,3 @@ class AlertsEndpoint(Intake):
         alerts, truncated = await run_in_threadpool(parse, body, now_ns=self._clock.now_ns())
         taken = await self.committed(self._pipeline.changes.take_alerts(alerts, truncated, who))
         return JSONResponse({"news": taken.news, "repeated": taken.repeated})
-
-    def refuse(
-        self,
-        status: int,
-        errors: Sequence[str],
-        media_type: str,  # noqa: ARG002 there is but one
-        headers: Mapping[str, str],
-    ) -> Response:
-        """Return the errors as JSON."""
-        return JSONResponse({"errors": list(errors)}, status, headers)

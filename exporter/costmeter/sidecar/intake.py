@@ -86,11 +86,15 @@ class Intake(ABC):
             UnavailableError: the pipeline takes nothing now.
         """
 
-    @abstractmethod
     def refuse(
-        self, status: int, errors: Sequence[str], media_type: str, headers: Mapping[str, str]
+        self,
+        status: int,
+        errors: Sequence[str],
+        media_type: str,  # noqa: ARG002 JSON, unless an intake has more to choose from
+        headers: Mapping[str, str],
     ) -> Response:
         """Return the answer that tells a sender, who sent a media type, what is wrong."""
+        return JSONResponse({"errors": list(errors)}, status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -197,13 +201,3 @@ class EventsEndpoint(Intake):
         )
         content = {"accepted": receipt.accepted, "duplicate": receipt.duplicate}
         return JSONResponse(content, 200 if receipt.duplicate else 202)
-
-    def refuse(
-        self,
-        status: int,
-        errors: Sequence[str],
-        media_type: str,  # noqa: ARG002 there is but one
-        headers: Mapping[str, str],
-    ) -> Response:
-        """Return the errors as JSON."""
-        return JSONResponse({"errors": list(errors)}, status, headers)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.reading import Reading, Share
+from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 from costmeter.usage import MAX_QUANTITY
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def read_json(body: bytes) -> Reading:
     try:
         return read(msgspec.structs.asdict(_decode(body)))
     except msgspec.DecodeError:
-        return Reading(odd=("a body that is no JSON object",))
+        return NO_JSON
 
 
 def error_status(error: object) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def read(body: bytes) -> Reading:
     try:
         return _read(_decode(body))
     except msgspec.DecodeError:
-        return Reading(odd=("a body that is no JSON object",))
+        return NO_JSON
 
 
 class StreamWatcher(LineWatcher):

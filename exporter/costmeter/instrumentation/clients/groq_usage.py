@@ -15,7 +15,7 @@ import msgspec
 
 from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.fields import fields_of, text_of
-from costmeter.instrumentation.clients.reading import Reading, Share
+from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 
 
 class _Body(msgspec.Struct):
@@ -59,4 +59,4 @@ def read_json(body: bytes) -> Reading:
     try:
         return read(msgspec.structs.asdict(_decode(body)))
     except msgspec.DecodeError:
-        return Reading(odd=("a body that is no JSON object",))
+        return NO_JSON

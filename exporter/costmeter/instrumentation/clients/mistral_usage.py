@@ -14,7 +14,7 @@ import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
 
 _BASE_TIERS: Final = frozenset({"", "default", "standard"})
 """Service tiers that are the base price."""
@@ -53,7 +53,7 @@ def read(body: bytes) -> Reading:
     try:
         fields = _decode(body)
     except msgspec.DecodeError:
-        return Reading(odd=("a body that is no JSON object",))
+        return NO_JSON
     odd: list[str] = []
     used = fields_of(fields.usage)
     tier = text_of(used.get("service_tier")) if used else ""

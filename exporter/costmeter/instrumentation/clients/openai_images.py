@@ -17,7 +17,7 @@ from costmeter.instrumentation.clients import openai_usage
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.openai_events import EventWatcher
-from costmeter.instrumentation.clients.reading import Reading, Share
+from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ class ImageReader:
             told = _decode(body)
             pictures = len(_decode_items(told.data) or ())
         except msgspec.DecodeError:
-            return Reading(odd=("a body that is no JSON object",))
+            return NO_JSON
         return self._read(msgspec.structs.asdict(told), pictures)
 
     def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002, nothing to hide

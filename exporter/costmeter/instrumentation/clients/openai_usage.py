@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.reading import Reading
+from costmeter.instrumentation.clients.reading import NO_JSON, Reading
 
 _WHOLES: Final = {
     "prompt_tokens": "input_tokens",
@@ -104,7 +104,7 @@ def read_json(body: bytes) -> Reading:
     try:
         return read(msgspec.structs.asdict(_decode(body)))
     except msgspec.DecodeError:
-        return Reading(odd=("a body that is no JSON object",))
+        return NO_JSON
 
 
 def error_status(error: object) -> str:

@@ -47,6 +47,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING: Final = Reading()
+NO_JSON: Final = Reading(odd=("a body that is no JSON object",))
 
 
 class Watcher(Protocol):
