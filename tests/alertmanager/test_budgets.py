@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,18 +22,6 @@ BUDGET = "search & co"  # what has to be written otherwise in an address
 LINK = f"{GRAFANA}/d/costmeter-budgets?var-budget=search+%26+co"
 RUNBOOK = "https://github.com/costmeter/costmeter/blob/main/docs/runbook.md"
 HOUR = 3600
-
-
-@pytest.fixture
-def hooks() -> Iterator[Hooks]:
-    with Hooks() as server:
-        yield server
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with Mailbox() as server:
-        yield server
 
 
 class Budget:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,18 +35,6 @@ DROPPED = {
 }
 SENTINEL = {"alertname": "Sentinel", "severity": "warning", "kind": "health", "summary": "last"}
 """What is posted last: when it has arrived, what came before would have, too."""
-
-
-@pytest.fixture
-def hooks() -> Iterator[Hooks]:
-    with Hooks() as server:
-        yield server
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with Mailbox() as server:
-        yield server
 
 
 def threshold(severity: str, percent: int, **labels: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.units import usd_to_nano
 from costmeter.usage import UsageEvent
+from tests.waiting import until
 
 HARD = {
     "name": "search",
@@ -24,13 +24,6 @@ HARD = {
     "policy": "hard",
     "day": {"soft_usd": 8, "hard_usd": 10},
 }
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def ask(usd: str | float | None = None, **fields: Any) -> Ask:

@@ -18,8 +18,9 @@ from costmeter.units import NANO
 from examples.standin.app import Standin
 from examples.standin.app import create_app as create_openai
 from tests.examples.serving import serving
-from tests.gate.stack import HARD, Stack, until
+from tests.gate.stack import HARD, Stack
 from tests.standins.anthropic import create_app as create_anthropic
+from tests.waiting import until
 
 QUESTION = [{"role": "user", "content": "x" * 300}]
 PROMPT = 102  # (300 + 4 of "user" + 1 or so) bytes at three a token, rounded up

@@ -16,7 +16,7 @@ from mistralai.client import Mistral
 import costmeter
 from costmeter import BudgetExceededError
 from tests.examples.serving import serving
-from tests.gate.stack import HARD, Stack, until
+from tests.gate.stack import HARD, Stack
 from tests.instrumentation.clients.bedrock.asking import body_of, client_of
 from tests.standins import cohere as cohere_standin
 from tests.standins import google_genai as google_standin
@@ -25,6 +25,7 @@ from tests.standins import mistral as mistral_standin
 from tests.standins import ollama as ollama_standin
 from tests.standins.answering import RESPONSES
 from tests.standins.bedrock import converse_frames, serving_bedrock
+from tests.waiting import until
 
 PROMPT = "x" * 300
 MESSAGES: Any = [{"role": "user", "content": PROMPT}]

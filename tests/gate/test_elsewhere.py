@@ -23,7 +23,8 @@ from costmeter.sidecar.web import WebConfig
 from costmeter.units import NANO
 from tests.e2e.processes import ROOT, Processes, end, free_port, hasten
 from tests.examples.serving import serving
-from tests.gate.stack import Stack, until
+from tests.gate.stack import Stack
+from tests.waiting import until
 
 UTC = ZoneInfo("UTC")
 NOON_NS = 1_795_348_800 * NANO  # 2026-11-22 12:00 UTC

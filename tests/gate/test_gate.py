@@ -20,7 +20,8 @@ import costmeter
 from costmeter import BudgetExceededError, gate
 from costmeter.instrumentation import gate_client
 from costmeter.units import NANO
-from tests.gate.stack import HARD, Stack, until
+from tests.gate.stack import HARD, Stack
+from tests.waiting import until
 
 forks = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 """Python 3.12 and later warn of what the application under test does."""

@@ -11,7 +11,8 @@ import pytest
 
 from costmeter.units import NANO
 from tests.gate.spender import DEAREST
-from tests.gate.stack import HARD, Stack, until
+from tests.gate.stack import HARD, Stack
+from tests.waiting import until
 
 WORKERS = 8
 LIMIT = 10 * NANO

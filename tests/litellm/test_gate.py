@@ -10,9 +10,10 @@ import pytest
 
 import costmeter
 from costmeter import BudgetExceededError
-from tests.gate.stack import Stack, until
+from tests.gate.stack import Stack
 from tests.litellm.conftest import Provider
 from tests.litellm.test_litellm import CLAUDE, Named
+from tests.waiting import until
 
 ASKED: Any = [{"role": "user", "content": "x" * 300}]
 CHATS = [

@@ -9,7 +9,8 @@ import pytest
 
 from costmeter.errors import LedgerError
 from costmeter.ledger import audit
-from tests.sidecar.budgeting import Stack, until
+from tests.sidecar.budgeting import Stack
+from tests.waiting import until
 
 SEARCH = {"match": {"team": "search"}, "month": {"soft_usd": 100, "hard_usd": 150.5}}
 AS_KEPT = {

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,6 +18,7 @@ import costmeter
 from costmeter.journal import process
 from costmeter.ledger import query
 from costmeter.sidecar import engine
+from tests.waiting import until
 
 COST = 1000 * 150
 """Nano-dollars of 1,000 input tokens of gpt-4o-mini at 0.15 USD per million."""
@@ -58,13 +59,6 @@ def value(text: str, sample: str) -> float | None:
         if line.startswith(sample):
             return float(line.removeprefix(sample))
     return None
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 # -- Serving -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The pipeline from the journal to the text of /metrics, with a real journal and a real ledger."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.view import Receipt, UnavailableError
 from costmeter.usage import UsageEvent
+from tests.waiting import until
 
 COST = 1000 * 150 + 50 * 600
 """Nano-dollars of one event: gpt-4o-mini at 0.15 and 0.60 USD per million tokens."""
@@ -35,13 +36,6 @@ def event(**changes: Any) -> UsageEvent:
         "usage": {"input_tokens": 1000, "output_tokens": 50},
     }
     return UsageEvent(**fields | changes)
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 class Stack:

@@ -12,7 +12,8 @@ from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
 from costmeter.names import SPEND
 from costmeter.sidecar.exporter import Exporter
-from tests.sidecar.budgeting import Stack, until
+from tests.sidecar.budgeting import Stack
+from tests.waiting import until
 
 
 def write_beside(stack: Stack, usd: int) -> None:

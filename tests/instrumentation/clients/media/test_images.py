@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -11,16 +10,14 @@ import httpx2
 import openai
 import pytest
 
-import costmeter
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.instrumentation.clients.openai_images import ImageReader
 from costmeter.instrumentation.clients.reading import Reading
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.schema import PricesConfig
-from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
+from tests.instrumentation.clients.media.asking import answer
 from tests.standins.answering import RESPONSES
-from tests.standins.openai_media import create_app
 
 DRAW: dict[str, Any] = {"model": "gpt-image-1.5", "prompt": "A coin"}
 PICTURE = ("coin.png", b"\x89PNG", "image/png")
@@ -31,39 +28,6 @@ DRAWN = {
     "output_image_tokens": 2112,
 }
 STREAMED = {"input_tokens": 50, "output_tokens": 1056, "output_image_tokens": 1056}
-
-
-def answer(body: str = "", fault: str = "") -> dict[str, Any]:
-    """Return the arguments that ask the stand-in for a body and a fault."""
-    named = {"x-standin-body": body} if body else {}
-    return {"extra_headers": {"x-standin-fault": fault, **named}}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving(create_app()) as url:
-        yield f"{url}/v1"
-
-
-@pytest.fixture
-def metered(server: str, recorded: Recorded) -> Iterator[None]:
-    costmeter.instrument("openai", providers={server: "openai"})
-    yield
-    costmeter.uninstrument()
-
-
-@pytest.fixture
-def client(server: str, metered: None) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key="key", base_url=server, max_retries=0, timeout=0.5) as client:
-        yield client
-
-
-@pytest.fixture
-async def async_client(server: str, metered: None) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        api_key="key", base_url=server, max_retries=0, timeout=0.5
-    ) as client:
-        yield client
 
 
 def test_pictures_count_by_their_tokens(client: openai.OpenAI, recorded: Recorded) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -11,13 +10,12 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionVerbose
 
-import costmeter
 from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
 from costmeter.instrumentation.clients.reading import NOTHING
-from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
+from tests.instrumentation.clients.media.asking import answer
 from tests.standins.answering import RESPONSES
-from tests.standins.openai_media import SOUND, create_app
+from tests.standins.openai_media import SOUND
 
 SOUND_FILE = ("talk.mp3", SOUND, "audio/mpeg")
 HEARD = {"input_tokens": 34, "input_audio_tokens": 14, "output_tokens": 45}
@@ -25,39 +23,6 @@ STREAMED = {"input_tokens": 14, "input_audio_tokens": 14, "output_tokens": 31}
 SAY: dict[str, Any] = {"model": "tts-1", "voice": "alloy", "input": "Für 5 € mehr"}
 SAID = {"input_characters": 12}
 SPOKEN = {"input_tokens": 14, "output_tokens": 101, "output_audio_tokens": 101}
-
-
-def answer(body: str = "", fault: str = "") -> dict[str, Any]:
-    """Return the arguments that ask the stand-in for a body and a fault."""
-    named = {"x-standin-body": body} if body else {}
-    return {"extra_headers": {"x-standin-fault": fault, **named}}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving(create_app()) as url:
-        yield f"{url}/v1"
-
-
-@pytest.fixture
-def metered(server: str, recorded: Recorded) -> Iterator[None]:
-    costmeter.instrument("openai", providers={server: "openai"})
-    yield
-    costmeter.uninstrument()
-
-
-@pytest.fixture
-def client(server: str, metered: None) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key="key", base_url=server, max_retries=0, timeout=0.5) as client:
-        yield client
-
-
-@pytest.fixture
-async def async_client(server: str, metered: None) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        api_key="key", base_url=server, max_retries=0, timeout=0.5
-    ) as client:
-        yield client
 
 
 class TestTranscriptions:
