@@ -128,23 +128,31 @@ class Past:
         self._ranges = Ranges(TARGET["job"])
 
     def take(
-        self, meter: Meter, at: int, scraped: Mapping[str, str] = TARGET, ledger: str = ""
+        self,
+        meter: Meter,
+        at: int,
+        scraped: Mapping[str, str] = TARGET,
+        ledger: str = "",
+        without: tuple[str, ...] = (),
     ) -> None:
         """Note every value that the meter shows, as scraped at ``at`` (seconds since 1970).
 
-        Where it is a ledger's, :meth:`record` will know of it.
+        Where it is a ledger's, :meth:`record` will know of it, of families ``without`` any scraped
+        samples too.
         """
         if ledger:
             self._ranges.see(ledger, meter, at)
         for text, value in meter.lines():
             name = text.partition("{")[0]
+            if without and name.startswith(without):
+                continue
             labels = "" if ":" in name else ",".join(f'{k}="{v}"' for k, v in scraped.items())
             joined = text[:-1] + ("," if labels and text[-2] != "{" else "") + labels + "}"
             self._samples[joined].append(f"{joined} {value} {at}\n")
 
-    def record(self, at: int) -> None:
-        """Note what rules make of the ledgers' counters, as evaluated at ``at``."""
-        for text, value in self._ranges.samples(at):
+    def record(self, at: int, *, counters: bool = True) -> None:
+        """Note what rules make of the ledgers and their counters, as evaluated at ``at``."""
+        for text, value in (*self._ranges.seen(), *(self._ranges.samples(at) if counters else ())):
             self._samples[text].append(f"{text} {value} {at}\n")
 
     def write(self, database: Path) -> None:

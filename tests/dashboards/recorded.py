@@ -48,10 +48,13 @@ class Ranges:
         self._seen[ledger] = at
         self._latest |= counters
 
-    def samples(self, at: int) -> Iterator[tuple[str, str]]:
-        """Yield every series as text and its value as recorded ``at`` (seconds since 1970)."""
+    def seen(self) -> Iterator[tuple[str, str]]:
+        """Yield as text when each ledger was seen."""
         for ledger, seen in self._seen.items():
             yield f'{SEEN}{{job="{self._job}",ledger="{ledger}"}}', str(seen)
+
+    def samples(self, at: int) -> Iterator[tuple[str, str]]:
+        """Yield every other series as text and its value as recorded ``at`` (seconds since 1970)."""
         for labels, value in self._first.items():
             yield f"{FIRST}{{{labels}}}", value
         whole: dict[str, float] = defaultdict(float)

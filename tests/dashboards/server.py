@@ -15,7 +15,7 @@ from tests.dashboards.exposed import TARGET
 from tests.rules.stack import free_port, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -52,6 +52,7 @@ def prometheus(
     interval: str = "15s",
     port: int = 0,
     program: str = "prometheus",
+    others: Mapping[str, int] | None = None,
 ) -> Iterator[Prometheus]:
     """Run it until the end of the ``with``.
 
@@ -62,9 +63,13 @@ def prometheus(
         interval: between scrapes, and between evaluations of rules that name none.
         port: where it listens; 0 is any free one.
         program: which of several versions.
+        others: local ports of more sidecars, by the instances that they shall be.
     """
     config = folder / "prometheus.yml"
-    scraped = {"targets": [f"127.0.0.1:{target}"], "labels": TARGET}
+    scraped = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {**TARGET, "instance": instance}}
+        for instance, port in {TARGET["instance"]: target, **(others or {})}.items()
+    ]
     config.write_text(
         yaml.safe_dump(
             {
@@ -74,7 +79,7 @@ def prometheus(
                     "evaluation_interval": interval,
                 },
                 "rule_files": [str(path) for path in rules],
-                "scrape_configs": [{"job_name": TARGET["job"], "static_configs": [scraped]}],
+                "scrape_configs": [{"job_name": TARGET["job"], "static_configs": scraped}],
             }
         )
     )
