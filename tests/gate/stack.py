@@ -65,6 +65,19 @@ class Stack:
     def ask(self, usd: str | float | None = None, **fields: Any) -> Answer:
         return self.pipeline.gate.ask(ask(usd, **fields))
 
+    def listen(self) -> list[tuple[Ask, Answer, int]]:
+        """Return what the gate is asked from now on, what it answers, and what it has reserved."""
+        heard: list[tuple[Ask, Answer, int]] = []
+        ask_of = self.pipeline.gate.ask
+
+        def asked(question: Ask, owner: int | None = None) -> Answer:
+            answer = ask_of(question, owner)
+            heard.append((question, answer, self.reserved()))
+            return answer
+
+        self.pipeline.gate.ask = asked  # type: ignore[method-assign]
+        return heard
+
     def spend(self, usd: str, *, reservation: str = "", team: str = "search") -> None:
         """Have something cost what it costs, and wait until the ledger has it."""
         if self._writer is None:

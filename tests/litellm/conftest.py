@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -73,3 +74,4 @@ async def aws(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     yield
     await close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
+    gc.collect()  # while what litellm leaves open is no error

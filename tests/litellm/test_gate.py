@@ -52,22 +52,14 @@ async def test_a_call_passes_while_there_is_room_and_settles_and_is_refused_befo
     at.answers(body)
     costmeter.instrument(gate=True)
     stack.start()
-    asked = []
-    ask_of = stack.pipeline.gate.ask
-
-    def look(question: Any, owner: Any) -> Any:
-        answer = ask_of(question, owner)
-        asked.append((question.usage, stack.reserved()))
-        return answer
-
-    stack.pipeline.gate.ask = look  # type: ignore[method-assign]
+    asked = stack.listen()
     await ask(at, model, awaited=awaited)
-    ((usage, reserved),) = asked
-    assert usage["output_tokens"] == 1000
-    assert 100 <= usage["input_tokens"] <= 160
+    ((question, _, reserved),) = asked
+    assert question.usage["output_tokens"] == 1000
+    assert 100 <= question.usage["input_tokens"] <= 160
     assert reserved > 0
     until(stack.spent)
-    assert stack.reserved() == 0
+    until(lambda: stack.reserved() == 0)
     stack.spend("10")
     with pytest.raises(Exception, match="hard limit of 10") as raised:
         await ask(at, model, awaited=awaited)
