@@ -278,8 +278,10 @@ def rows(
     farthest = _farthest(_value(0, columns), most) if most else []
     panel.transformations([DataTransformerConfig(id_val="merge", options={}), *farthest, shown])
     plain = DynamicConfigValue("unit", "string")  # or a label such as "4" would become an amount
-    room = DynamicConfigValue("custom.minWidth", 110)  # for most names, on narrow screens too
-    panel.override_by_field_type("string", [DynamicConfigValue("noValue", NONE), plain, room])
+    looks = [DynamicConfigValue("noValue", NONE), plain]
+    if named is DIMENSIONS:  # one column, with room for most names on narrow screens too
+        looks.append(DynamicConfigValue("custom.minWidth", 110))
+    panel.override_by_field_type("string", looks)
     for column in columns:
         panel.override_by_name(column.title, _cells(column))
     return _framed(panel, title, text, columns[0].unit, nothing)
