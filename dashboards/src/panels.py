@@ -371,8 +371,8 @@ def _farthest(field: str, most: int) -> list[DataTransformerConfig]:
 def _cells(column: Column) -> list[DynamicConfigValue]:
     """Return how a column's cells look."""
     looks = [DynamicConfigValue("unit", column.unit.id), DynamicConfigValue("noValue", NONE)]
-    if column.unit.decimals is not None:
-        looks.append(DynamicConfigValue("decimals", column.unit.decimals))
+    # None too: without it the column would have the decimals of the table's first amount.
+    looks.append(DynamicConfigValue("decimals", column.unit.decimals))
     if column.bar:
         gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         looks += [
