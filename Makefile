@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LITELLM := .venv-litellm
+# Twice as many as processors: many a test waits for a Prometheus more than it computes.
+WORKERS := $(shell expr 2 '*' $$(nproc))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test check format docs bench dashboards constraints clean
@@ -25,7 +27,7 @@ up: setup ## run the whole stack in the foreground; Ctrl-C ends it
 	@$(BIN)/python -m examples.up
 
 test: setup check $(LITELLM)/.installed ## set everything up and run every test
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 	$(LITELLM)/bin/pytest tests/litellm
 
 check: $(INSTALLED) ## lint, types, import directions
