@@ -65,7 +65,7 @@ def instrument(
     """
     chosen = [ALIASES.get(sdk, sdk) for sdk in sdks]
     if unknown := [sdk for sdk in chosen if sdk not in CLIENTS]:
-        allowed = ", ".join(sorted({*CLIENTS, *ALIASES}))
+        allowed = ", ".join(sorted({*CLIENTS, *ALIASES} - {*ALIASES.values()}))
         raise ConfigError("instrument()", [f"{sdk!r} is not one of: {allowed}" for sdk in unknown])
     if os.environ.get("COSTMETER_DISABLED", "") not in ("", "0"):
         return
