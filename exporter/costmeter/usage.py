@@ -28,6 +28,10 @@ USAGE_KEYS: Final = (
     "input_audio_seconds",
     "input_characters",
     "search_units",
+    "output_video_seconds",
+    "file_searches",
+    "container_sessions",
+    "training_tokens",
 )
 """Keys of :attr:`UsageEvent.usage`, each a whole number of tokens, pieces or whole units.
 
@@ -37,7 +41,9 @@ conventions. ``cache_write_tokens`` are all tokens written to a cache, ``cache_w
 those of them that were written for an hour; ``cache_audio_read_tokens`` are in both
 ``cache_read_tokens`` and ``input_audio_tokens``. ``input_audio_seconds`` are audio that is billed
 by time, ``input_characters`` text to be spoken, ``search_units`` Cohere's: one query with up to a
-hundred documents.
+hundred documents. ``output_video_seconds`` are film that was made, ``file_searches`` and
+``container_sessions`` what a provider's own tools did beside the model, ``training_tokens`` what a
+model was trained with, each token as often as it was; they are no input tokens.
 """
 
 MAX_EVENT_BYTES: Final = 16_384

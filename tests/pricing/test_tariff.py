@@ -28,7 +28,17 @@ COMPONENT_OF = {
 }
 
 amounts = st.decimals(0, 1000, places=6)
-BY_THE_PIECE = ("image", "web_search", "audio_hour", "million_characters", "search_unit")
+BY_THE_PIECE = (
+    "image",
+    "web_search",
+    "audio_hour",
+    "million_characters",
+    "search_unit",
+    "video_second",
+    "file_search",
+    "container_session",
+    "million_training_tokens",
+)
 multipliers = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.67"), Decimal("1.75")])
 all_tokens = st.fixed_dictionaries(
     {"input": amounts, "output": amounts},
@@ -63,6 +73,10 @@ class TestComponents:
             audio_hour=Decimal("0.36"),
             million_characters=Decimal(15),
             search_unit=Decimal("0.002"),
+            video_second=Decimal("0.1"),
+            file_search=Decimal("0.0025"),
+            container_session=Decimal("0.03"),
+            million_training_tokens=Decimal(25),
             request=Decimal("0.005"),
         )  # fmt: skip
         usage = {
@@ -71,6 +85,8 @@ class TestComponents:
             "input_image_tokens": 40, "output_tokens": 500, "reasoning_tokens": 200,
             "output_audio_tokens": 90, "output_image_tokens": 10, "images": 2, "web_searches": 3,
             "input_audio_seconds": 90, "input_characters": 200, "search_units": 2,
+            "output_video_seconds": 8, "file_searches": 4, "container_sessions": 2,
+            "training_tokens": 1000,
         }  # fmt: skip
         assert charged(prices, usage) == {
             "input": 360 * 1000 + 200 * 15_000,
@@ -79,9 +95,10 @@ class TestComponents:
             "output": 200 * 5000,
             "reasoning": 200 * 6000,
             "audio": 150 * 10_000 + 90 * 20_000 + 90 * 100_000,
-            "image": 40 * 3000 + 10 * 30_000 + 2 * 40_000_000,
-            "tool": 3 * 10_000_000,
+            "image": 40 * 3000 + 10 * 30_000 + 2 * 40_000_000 + 8 * 100_000_000,
+            "tool": 3 * 10_000_000 + 4 * 2_500_000 + 2 * 30_000_000,
             "request": 2 * 2_000_000 + 5_000_000,
+            "compute": 1000 * 25_000,
         }
 
     def test_what_is_no_tokens_comes_in_its_place_too(self) -> None:
@@ -183,7 +200,18 @@ class TestMissingPrices:
         prices = Prices(tokens=usd(input="1", output="1"))
         assert charged(prices, {"input_tokens": 1, "web_searches": 1}) is None
 
-    @pytest.mark.parametrize("key", ["input_audio_seconds", "input_characters", "search_units"])
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "input_audio_seconds",
+            "input_characters",
+            "search_units",
+            "output_video_seconds",
+            "file_searches",
+            "container_sessions",
+            "training_tokens",
+        ],
+    )
     def test_what_is_no_tokens_and_has_no_price_is_unpriced(self, key: str) -> None:
         prices = Prices(tokens=usd(input="1", output="1"))
         assert charged(prices, {"input_tokens": 1, key: 1}) is None
@@ -211,19 +239,24 @@ class TestRequestFee:
     def test_a_model_with_nothing_but_a_fee_takes_it_from_every_request(self) -> None:
         assert charged(Prices(request=Decimal("0.01")), {}) == {"request": 10_000_000}
 
-    def test_a_service_tier_multiplies_tokens_and_images_but_no_fee(self) -> None:
+    def test_a_service_tier_multiplies_what_is_used_but_no_fee(self) -> None:
         prices = Prices(
             tokens=usd(input="1", output="3"),
             image=Decimal("0.04"),
             web_search=Decimal("0.01"),
+            file_search=Decimal("0.0025"),
+            container_session=Decimal("0.03"),
             request=Decimal("0.005"),
         )
-        usage = {"input_tokens": 10, "output_tokens": 5, "images": 1, "web_searches": 1}
+        usage = {
+            "input_tokens": 10, "output_tokens": 5, "images": 1, "web_searches": 1,
+            "file_searches": 1, "container_sessions": 1,
+        }  # fmt: skip
         assert charged(prices, usage, "0.5") == {
             "input": 5000,
             "output": 7500,
             "image": 20_000_000,
-            "tool": 10_000_000,
+            "tool": 10_000_000 + 2_500_000 + 15_000_000,
             "request": 5_000_000,
         }
 
@@ -269,6 +302,8 @@ def test_components_are_the_rounded_sums_of_exact_parts(
 ) -> None:
     image, search, fee = Decimal("0.0401"), Decimal("0.0025"), Decimal("0.0000000005")
     hour, characters, unit = Decimal("0.111"), Decimal("15.5"), Decimal("0.0000000001")
+    second, files = Decimal("0.3"), Decimal("0.0025")
+    container, training = Decimal("0.03"), Decimal("12.5")
     prices = Prices(
         tokens=tokens,
         image=image,
@@ -276,6 +311,10 @@ def test_components_are_the_rounded_sums_of_exact_parts(
         audio_hour=hour,
         million_characters=characters,
         search_unit=unit,
+        video_second=second,
+        file_search=files,
+        container_session=container,
+        million_training_tokens=training,
         request=fee,
     )
     charge = Priced(prices, "test", multiplier).charge(usage)
@@ -287,7 +326,14 @@ def test_components_are_the_rounded_sums_of_exact_parts(
         assert price is not None
         exact[COMPONENT_OF[kind]] += used * Fraction(price) * Fraction(multiplier) * 1000
     exact["image"] += usage.get("images", 0) * Fraction(image) * Fraction(multiplier) * 10**9
+    film = usage.get("output_video_seconds", 0) * Fraction(second)
+    exact["image"] += film * Fraction(multiplier) * 10**9
     exact["tool"] += usage.get("web_searches", 0) * Fraction(search) * 10**9
+    exact["tool"] += usage.get("file_searches", 0) * Fraction(files) * 10**9
+    started = usage.get("container_sessions", 0) * Fraction(container)
+    exact["tool"] += started * Fraction(multiplier) * 10**9
+    trained = usage.get("training_tokens", 0) * Fraction(training)
+    exact["compute"] += trained * Fraction(multiplier) * 1000
     hours = Fraction(usage.get("input_audio_seconds", 0), 3600)
     exact["audio"] += hours * Fraction(hour) * Fraction(multiplier) * 10**9
     read = usage.get("input_characters", 0) * Fraction(characters) * Fraction(multiplier)

@@ -40,6 +40,10 @@ def estimate(
     input_audio_seconds: Tokens = 0,
     input_characters: Tokens = 0,
     search_units: Tokens = 0,
+    output_video_seconds: Tokens = 0,
+    file_searches: Tokens = 0,
+    container_sessions: Tokens = 0,
+    training_tokens: Tokens = 0,
     service_tier: Annotated[str, typer.Option(help="Such as batch, flex or priority.")] = "",
     at: At = None,
     config: ConfigFile = None,
@@ -63,6 +67,10 @@ def estimate(
         "input_audio_seconds": input_audio_seconds,
         "input_characters": input_characters,
         "search_units": search_units,
+        "output_video_seconds": output_video_seconds,
+        "file_searches": file_searches,
+        "container_sessions": container_sessions,
+        "training_tokens": training_tokens,
     }
     found = estimate_request(
         open_book(config, refresh=refresh),

@@ -68,6 +68,10 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
     input_audio_seconds: int = 0,
     input_characters: int = 0,
     search_units: int = 0,
+    output_video_seconds: int = 0,
+    file_searches: int = 0,
+    container_sessions: int = 0,
+    training_tokens: int = 0,
     duration_seconds: float = 0.0,
     status: str = "ok",
     service_tier: str = "",
@@ -97,6 +101,10 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
         input_audio_seconds: audio that is billed by time, in whole seconds.
         input_characters: characters of text to be spoken.
         search_units: search units of a reranking: queries with up to a hundred documents each.
+        output_video_seconds: film that was made, in whole seconds.
+        file_searches: searches of files made by the provider's own tool.
+        container_sessions: containers that the provider started to run code in.
+        training_tokens: tokens that a model was trained with; they are no input tokens.
         duration_seconds: how long the call took.
         status: ``ok`` or the kind of error: ``rate_limited``, ``timeout``, …
         service_tier: the provider's service tier: ``batch``, ``flex``, ``priority``; or empty.
@@ -129,6 +137,10 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
                 or input_audio_seconds
                 or input_characters
                 or search_units
+                or output_video_seconds
+                or file_searches
+                or container_sessions
+                or training_tokens
             )
         ):
             scope = attribution.get()
@@ -178,6 +190,10 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
             "input_audio_seconds": input_audio_seconds,
             "input_characters": input_characters,
             "search_units": search_units,
+            "output_video_seconds": output_video_seconds,
+            "file_searches": file_searches,
+            "container_sessions": container_sessions,
+            "training_tokens": training_tokens,
         },
         attributes,
         duration_seconds=duration_seconds,

@@ -40,6 +40,10 @@ class Prices:
         audio_hour: US dollars per hour of audio that was read; None where it is billed otherwise.
         million_characters: US dollars per million characters that were read; None likewise.
         search_unit: US dollars per search unit; None where there is no price.
+        video_second: US dollars per second of film; None where there is no price.
+        file_search: US dollars per search of files; None likewise.
+        container_session: US dollars per container that is started; None likewise.
+        million_training_tokens: US dollars per million tokens of training; None likewise.
         request: US dollars per request, whatever its length.
     """
 
@@ -50,6 +54,10 @@ class Prices:
     audio_hour: Decimal | None = None
     million_characters: Decimal | None = None
     search_unit: Decimal | None = None
+    video_second: Decimal | None = None
+    file_search: Decimal | None = None
+    container_session: Decimal | None = None
+    million_training_tokens: Decimal | None = None
     request: Decimal = Decimal(0)
 
 

@@ -125,6 +125,10 @@ class ModelPrices(Section):
         usd_per_audio_hour: price of an hour of audio that is read, where it is billed by time.
         usd_per_million_characters: price of text that is billed so: speech.
         usd_per_search_unit: price of one search unit: reranking.
+        usd_per_video_second: price of a second of film.
+        usd_per_file_search: price of one search of files.
+        usd_per_container_session: price of one container to run code in.
+        usd_per_million_training_tokens: price of training.
         service_tiers: multipliers of this model's service tiers; alone, of the catalogue's prices.
         source: where the prices are published.
         checked: when someone last compared them with the source.
@@ -143,6 +147,10 @@ class ModelPrices(Section):
     usd_per_audio_hour: Usd | None = None
     usd_per_million_characters: Usd | None = None
     usd_per_search_unit: Usd | None = None
+    usd_per_video_second: Usd | None = None
+    usd_per_file_search: Usd | None = None
+    usd_per_container_session: Usd | None = None
+    usd_per_million_training_tokens: Usd | None = None
     service_tiers: Multipliers = Field(default_factory=dict)
     source: str = ""
     checked: date | None = None
@@ -181,6 +189,10 @@ class ModelPrices(Section):
             self.usd_per_audio_hour,
             self.usd_per_million_characters,
             self.usd_per_search_unit,
+            self.usd_per_video_second,
+            self.usd_per_file_search,
+            self.usd_per_container_session,
+            self.usd_per_million_training_tokens,
         )
 
     @property
@@ -200,6 +212,10 @@ class ModelPrices(Section):
                 audio_hour=zero,
                 million_characters=zero,
                 search_unit=zero,
+                video_second=zero,
+                file_search=zero,
+                container_session=zero,
+                million_training_tokens=zero,
             )
         tokens = self.usd_per_million.given() if self.usd_per_million else {}
         return Prices(
@@ -213,6 +229,10 @@ class ModelPrices(Section):
             audio_hour=self.usd_per_audio_hour,
             million_characters=self.usd_per_million_characters,
             search_unit=self.usd_per_search_unit,
+            video_second=self.usd_per_video_second,
+            file_search=self.usd_per_file_search,
+            container_session=self.usd_per_container_session,
+            million_training_tokens=self.usd_per_million_training_tokens,
             request=self.usd_per_request or zero,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from itertools import compress
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from costmeter.names import COMPONENTS
 from costmeter.pricing.charge import Charge
@@ -37,15 +37,36 @@ _COMPONENTS: Final = (
     "image",
 )
 """The component that each of :data:`costmeter.pricing.tokens.KINDS` is charged under."""
+
+
+class _Piece(NamedTuple):
+    """How usage that is no tokens is charged.
+
+    Attributes:
+        component: what its cost is for.
+        price: the field of :class:`Prices` with its price.
+        share: what of that one piece costs.
+        fixed: whether it costs the same in every service tier.
+    """
+
+    component: str
+    price: str
+    share: Fraction = Fraction(1)
+    fixed: bool = False
+
+
 _PIECES: Final = {
-    "images": "image",
-    "web_searches": "tool",
-    "input_audio_seconds": "audio",
-    "input_characters": "input",
-    "search_units": "request",
+    "images": _Piece("image", "image"),
+    "web_searches": _Piece("tool", "web_search", fixed=True),
+    "input_audio_seconds": _Piece("audio", "audio_hour", Fraction(1, 3600)),
+    "input_characters": _Piece("input", "million_characters", Fraction(1, _MILLION)),
+    "search_units": _Piece("request", "search_unit", fixed=True),
+    "output_video_seconds": _Piece("image", "video_second"),
+    "file_searches": _Piece("tool", "file_search", fixed=True),
+    "container_sessions": _Piece("tool", "container_session"),
+    "training_tokens": _Piece("compute", "million_training_tokens", Fraction(1, _MILLION)),
 }
-"""The component that usage which is no tokens is charged under, by its key."""
-_HOUR: Final = Fraction(1, 3600)
+"""How usage that is no tokens is charged, by its key."""
 _FREE: Final = (("request", 0),)
 
 
@@ -119,8 +140,8 @@ class Priced:
         Args:
             prices: the prices in force.
             price: how :attr:`Charge.price` names them.
-            multiplier: what the service tier multiplies tokens, images, audio and characters with.
-                Fees per request, per web search and per search unit stay as they are.
+            multiplier: what the service tier multiplies prices with. Fees per request, per search
+                and per search unit stay as they are.
             start_ns: from when they are in force, in nanoseconds since 1970.
             end_ns: when they are no longer.
         """
@@ -184,13 +205,10 @@ class _Bracket:
         factor = Fraction(multiplier)
         exact = [_nano(token_price(tokens, kind), factor / _MILLION) for kind in KINDS]
         exact += [
-            _nano(prices.image, factor),
-            _nano(prices.web_search),
-            _nano(prices.audio_hour, factor * _HOUR),
-            _nano(prices.million_characters, factor / _MILLION),
-            _nano(prices.search_unit),
-            _nano(prices.request),
+            _nano(getattr(prices, of.price), of.share * (1 if of.fixed else factor))
+            for of in _PIECES.values()
         ]
+        exact.append(_nano(prices.request))
         self.scale = math.lcm(*(amount.denominator for amount in exact if amount is not None))
         whole = [None if amount is None else int(amount * self.scale) for amount in exact]
         self._amounts = tuple(zip(_COMPONENTS, whole[: len(KINDS)], strict=True))
@@ -228,12 +246,12 @@ class _Bracket:
 
     def _add_pieces(self, sums: dict[str, int], usage: Mapping[str, int]) -> bool:
         """Add what is no tokens; False where something was used that has no price."""
-        for key, component in _PIECES.items():
+        for key, of in _PIECES.items():
             if not (number := usage.get(key, 0)):
                 continue
             amount = self._pieces[key]
             if amount is not None:
-                sums[component] = sums.get(component, 0) + number * amount
+                sums[of.component] = sums.get(of.component, 0) + number * amount
             elif key != "images" or not usage.get("output_tokens"):
                 return False  # images without a price each are billed by their tokens
         return True
