@@ -103,13 +103,14 @@ def test_from_four_weeks_on_the_hours_of_four_count_at_the_level_of_the_last() -
     history = History(quarters, now - 4 * WEEK_NS, now)
     assert ahead(history, "day") == Forecast(10, Method.SAME_HOURS, 4)
     assert ahead(history, "week") == Forecast(10, Method.SAME_HOURS, 4)
-    # Until the end of the month: a week as the last one, and Sunday's afternoon and Monday.
-    assert ahead(history, "month") == Forecast(100 + 100, Method.SAME_HOURS, 4)
+    # 8.5 days to the end of the month, as its rule in Prometheus has it: 100 a week goes on.
+    assert ahead(history, "month") == Forecast(100 * 17 // 14, Method.WEEK, 1)
 
 
 def test_four_weeks_without_spend_forecast_none() -> None:
     history = History({}, at("2026-10-01T00:00+00:00"), at("2026-11-22T12:00+00:00"))
-    assert ahead(history, "month") == Forecast(0, Method.SAME_HOURS, 4)
+    assert ahead(history, "month") == Forecast(0, Method.WEEK, 1)
+    assert ahead(history, "week") == Forecast(0, Method.SAME_HOURS, 4)
 
 
 def test_a_forecast_may_go_beyond_its_period() -> None:

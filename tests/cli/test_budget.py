@@ -94,15 +94,14 @@ def test_status_shows_each_budget_by_its_limits_and_all_without_any(arguments: l
     result = run("status", arguments)
     assert result.exit_code == 0, result.output
     # The last week cost 20, four weeks 70, of which 14 on a Sunday afternoon: today's will cost a
-    # fifth of 20. To the end of the month come a week like the last, Sunday's afternoon and Monday.
-    # The last 24 hours cost 6.
+    # fifth of 20. To the end of the month are 8.5 days at 20 a week. The last 24 hours cost 6.
     assert cells(result.stdout) == [
         ["budget", "period", "spent", "soft", "hard", "used", "forecast", "days left", "state"],
         ["all", "2026-11-22", "6.00", "", "", "", "10.00", "", ""],
         ["all", "2026-W47", "6.00", "", "", "", "10.00", "", ""],
-        ["all", "2026-11", "70.00", "", "", "", "94.00", "", ""],
+        ["all", "2026-11", "70.00", "", "", "", "94.29", "", ""],
         ["search", "2026-11-22", "6.00", "8.00", "12.00", "75%", "10.00", "0.3", "threshold"],
-        ["search", "2026-11", "70.00", "120.00", "170.00", "58%", "94.00", "8.3", "threshold"],
+        ["search", "2026-11", "70.00", "120.00", "170.00", "58%", "94.29", "8.3", "threshold"],
         ["acme", "2026-W47", "0.00", "20.00", "20.00", "0%", "0.00", "", "within"],
     ]  # fmt: skip
 
@@ -226,13 +225,13 @@ def test_forecast_tells_periods_the_daily_rate_and_the_days_ahead(arguments: lis
     assert cells(lines) == [
         ["period", "spent", "soft", "hard", "will end at", "days left", "worked out"],
         ["2026-11-22", "6.00", "8.00", "12.00", "10.00", "0.3", "by the same hours of past weeks (4)"],
-        ["2026-11", "70.00", "120.00", "170.00", "94.00", "8.3", "by the same hours of past weeks (4)"],
+        ["2026-11", "70.00", "120.00", "170.00", "94.29", "8.3", "by the rate of the last 7 days"],
     ]  # fmt: skip
     assert "the last 24 hours cost 6.00 USD" in lines
     # two weeks like the last
-    assert "the next 14 days: 40.00 USD, by the same hours of past weeks (4)" in lines
+    assert "the next 14 days: 40.00 USD, by the rate of the last 7 days" in lines
     found = document("forecast", arguments, "search", "--days", "14")
-    assert (found["cost_usd"], found["method"], found["weeks"]) == ("40.000000000", "same_hours", 4)
+    assert (found["cost_usd"], found["method"], found["weeks"]) == ("40.000000000", "week", 1)
     assert found["daily_usd"] == "6.000000000"
     assert found["periods"][1]["days_left"] == pytest.approx(50 / 6)
 

@@ -1,8 +1,7 @@
 """Where a budget's period will end, and how long the rest lasts, from what was spent so far.
 
 Three methods, the best first that the history is long enough for; ``benchmarks/forecast.py``
-measures them. The rules in ``prometheus/rules/budget_forecast.yml`` do the same with the same sums,
-except that there a month is forecast by the rate of the last week, however long the history.
+measures them. The rules in ``prometheus/rules/budget_forecast.yml`` do the same with the same sums.
 """
 
 from __future__ import annotations
@@ -105,17 +104,15 @@ def forecast(history: History, window: Window, start_ns: int, until_ns: int) -> 
 
     Args:
         history: what was spent.
-        window: kind of the period: in a day or a week the hours matter from the first week on, in
-            a month, of which they even out, from the fourth.
+        window: kind of the period: in a day or a week it matters which hours are left; in a month
+            they even out.
         start_ns: the period's start.
         until_ns: the end of the forecast.
     """
-    if history.weeks >= WEEKS:
-        return by_same_hours(history, until_ns, WEEKS)
-    if history.weeks and window != "month":
-        return by_same_hours(history, until_ns, 1)
-    if history.weeks:
+    if history.weeks and window == "month":
         return by_week(history, until_ns)
+    if history.weeks:
+        return by_same_hours(history, until_ns, WEEKS if history.weeks >= WEEKS else 1)
     if history.now_ns - max(start_ns, history.since_ns) <= _EARLIEST_NS[window]:
         return None
     return by_elapsed(history, start_ns, until_ns)
