@@ -12,10 +12,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from costmeter.budgets.period import period, previous
+from costmeter.budgets.status import State
 from costmeter.journal.writer import JournalWriter
 from costmeter.sidecar.config import Config, load
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
+from costmeter.sidecar.view import BudgetPeriod
 from costmeter.units import NANO
 from costmeter.usage import UsageEvent
 
@@ -152,6 +154,25 @@ def test_each_budget_counts_what_it_matches(stack: Stack, today: str) -> None:
         ("info", "all", "warn", "UTC"): 1,
         ("info", "search", "warn", "UTC"): 1,
         ("info", "gpt", "platform", "soft", "UTC"): 1,
+    }
+
+
+def test_the_page_has_each_limited_period_with_what_has_been_reached(
+    stack: Stack, today: str
+) -> None:
+    stack.budgets = [SEARCH, {**GPT, "day": {"soft_usd": 8}}]
+    exporter = stack.start()
+    stack.spend("8", attributes={"team": "search"})
+    stack.spend("-0.5", attributes={"team": "search"})
+    until_spent(exporter, "all", "day", today, 8)
+
+    def usd(amount: float) -> int:
+        return int(amount * NANO)
+
+    assert set(exporter.status().budgets) == {
+        BudgetPeriod("search", "", today, usd(7.5), usd(5), usd(7.5), State.HARD_LIMIT),
+        BudgetPeriod("gpt", "platform", today, usd(7.5), usd(8), None, State.THRESHOLD),
+        BudgetPeriod("gpt", "platform", today[:7], usd(7.5), usd(100), None, State.WITHIN),
     }
 
 

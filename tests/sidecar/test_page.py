@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from costmeter.budgets.status import State
 from costmeter.ledger.alerts import Alert
 from costmeter.sidecar import page
 from costmeter.sidecar.app import create_app
-from costmeter.sidecar.view import Catalogue, ModelSpend, Status, Unpriced
+from costmeter.sidecar.view import BudgetPeriod, Catalogue, ModelSpend, Status, Unpriced
 from costmeter.sidecar.web import WebConfig
 from tests.sidecar.server import FakePipeline, client_of, serving
 
@@ -40,6 +41,12 @@ STATUS = Status(
     writers=3,
     ledger_bytes=3 << 20,
     events=1_234_567,
+)
+BUDGETS = (
+    BudgetPeriod(
+        "search", "finance", "2026-11-22", 6 * NANO, 5 * NANO, 7_500_000_000, State.SOFT_LIMIT
+    ),
+    BudgetPeriod("all", "", "2026-11", 2 * NANO, 100 * NANO, None, State.WITHIN),
 )
 HOUR = 3600 * NANO
 ALERTS = (
@@ -138,6 +145,27 @@ def test_what_needs_attention_stands_out() -> None:
         assert shown in alarming
 
 
+def test_budgets_are_shown_with_how_much_of_them_is_used() -> None:
+    drawn = text_of(page.draw(replace(STATUS, budgets=BUDGETS)))
+
+    assert "Budgets" not in page.draw(STATUS)
+    assert (
+        '<th scope="row">search<span class="provider">finance</span></th><td>2026-11-22</td>'
+        '<td title="6.000000000 USD">$6.00</td><td>$5.00</td><td>$7.50</td>'
+        '<td class="soft_limit">120%</td>'
+    ) in drawn
+    assert '<td class="within">2%</td>' in drawn
+    assert drawn.count('<rect width="100.00%"') == 1
+    assert '<rect width="2.00%"' in drawn
+
+
+def test_beyond_fifty_periods_of_budgets_it_is_told_how_many_there_are() -> None:
+    drawn = page.draw(replace(STATUS, budgets=BUDGETS[:1] * 53))
+
+    assert drawn.count('<th scope="row">search<') == 50
+    assert '<p class="none">and 3 more</p>' in drawn
+
+
 def test_alerts_are_shown_with_what_they_say_and_when() -> None:
     drawn = text_of(page.draw(replace(STATUS, alerts=ALERTS, emergencies=("search", "chat"))))
 
@@ -210,7 +238,7 @@ async def complaints_of(tab: Page, url: str) -> list[str]:
 async def test_a_browser_shows_the_page_without_complaint(
     pipeline: FakePipeline, browser: Browser, colours: str, width: int
 ) -> None:
-    pipeline.shown = replace(STATUS, alerts=ALERTS, emergencies=("search",))
+    pipeline.shown = replace(STATUS, alerts=ALERTS, budgets=BUDGETS, emergencies=("search",))
     viewport = {"width": width, "height": 800}
     tab = await browser.new_page(color_scheme=colours, viewport=viewport)
     async with serving(create_app(pipeline, WebConfig())) as address:
@@ -236,6 +264,7 @@ async def test_hostile_names_are_shown_as_text(pipeline: FakePipeline, browser: 
     pipeline.shown = replace(
         STATUS,
         models=(ModelSpend(HOSTILE, HOSTILE, 0, NANO),),
+        budgets=(BudgetPeriod(HOSTILE, HOSTILE, HOSTILE, 0, NANO, None, State.WITHIN),),
         unpriced=(Unpriced(HOSTILE, HOSTILE, 1),),
         rejected={HOSTILE: 1},
         problems=(HOSTILE,),
@@ -250,7 +279,7 @@ async def test_hostile_names_are_shown_as_text(pipeline: FakePipeline, browser: 
         complaints = await complaints_of(tab, f"http://{address}/")
 
         assert await tab.title() == "$5.00 today · costmeter"
-        assert (await tab.inner_text("body")).count(HOSTILE) == 13
+        assert (await tab.inner_text("body")).count(HOSTILE) == 16
         assert await tab.locator("script, img").count() == 0
         await tab.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,14 +87,18 @@ class Status:
         """Return what would be reached with ``more`` nano-dollars spent."""
         if self.limits is None:
             return State.WITHIN
-        spent = self.spent + more
-        if self.limits.hard is not None and spent >= self.limits.hard:
-            return State.HARD_LIMIT
-        if spent >= self.limits.soft:
-            return State.SOFT_LIMIT
-        if any(spent >= share * self.limits.soft for share in self.budget.thresholds):
-            return State.THRESHOLD
-        return State.WITHIN
+        return reached(self.spent + more, self.limits, self.budget.thresholds)
+
+
+def reached(spent: int, limits: Limits, thresholds: Iterable[float]) -> State:
+    """Return what has been reached with so many nano-dollars spent of limits."""
+    if limits.hard is not None and spent >= limits.hard:
+        return State.HARD_LIMIT
+    if spent >= limits.soft:
+        return State.SOFT_LIMIT
+    if any(spent >= share * limits.soft for share in thresholds):
+        return State.THRESHOLD
+    return State.WITHIN
 
 
 def statuses(reading: Reading, now_ns: int) -> Iterator[Status]:

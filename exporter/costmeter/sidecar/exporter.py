@@ -13,6 +13,7 @@ from typing import Final
 from costmeter import names
 from costmeter.budgets.budget import severity
 from costmeter.budgets.period import Period, Window, period
+from costmeter.budgets.status import reached
 from costmeter.journal.reader import Lag
 from costmeter.ledger import query
 from costmeter.names import Family
@@ -23,6 +24,7 @@ from costmeter.sidecar.page import MAX_ALERTS
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.sidecar.view import (
+    BudgetPeriod,
     Catalogue,
     Identified,
     ModelSpend,
@@ -129,6 +131,7 @@ class Exporter:
                 ModelSpend(row.key[0], row.key[1], today.get(row.key, 0), row.cost_nano_usd)
                 for row in this_month
             ),
+            budgets=tuple(self._limited(now_ns)),
             unpriced=tuple(
                 Unpriced(provider, model, events)
                 for (provider, model), events in query.unpriced(pipeline.config.ledger).items()
@@ -278,6 +281,22 @@ class Exporter:
         yield Gauges(names.ALERTS_RECEIVED, list(pipeline.alerts.counts.items()))
 
     # -- small ---------------------------------------------------------------------------------
+
+    def _limited(self, now_ns: int) -> Iterator[BudgetPeriod]:
+        for budget, periods, limits in self._pipeline.budgets.standings(now_ns):
+            open_now = {each.period.window: each for each in periods}  # after those before them
+            for window, limit in limits.items():
+                period, spend, credit = open_now[window]
+                spent = spend - credit
+                yield BudgetPeriod(
+                    budget.name,
+                    budget.owner,
+                    period.key,
+                    spent,
+                    limit.soft,
+                    limit.hard,
+                    reached(spent, limit, budget.thresholds),
+                )
 
     def _lag(self) -> Lag:
         lags = [reader.lag() for reader in self._pipeline.readers]

@@ -1,4 +1,4 @@
-"""The landing page at ``/``: what is spent today and this month, and how the exporter is.
+"""The landing page at ``/``: what is spent, how budgets stand, and how the exporter is.
 
 One document without scripts and without anything from elsewhere. Whatever is put in is escaped,
 unless this module wrote it as HTML.
@@ -17,12 +17,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from costmeter.ledger.alerts import Alert
-from costmeter.sidecar.view import ModelSpend, Status
+from costmeter.sidecar.view import BudgetPeriod, ModelSpend, Status
 from costmeter.units import NANO, nano_to_usd
 
 REFRESH_SECONDS: Final = 15
 MAX_MODELS: Final = 50
 """Models that the table has; what the others cost stands in its last row."""
+MAX_BUDGETS: Final = 50
+"""Periods of budgets that are listed."""
 MAX_ALERTS: Final = 20
 """Alerts that are listed, the latest."""
 MAX_LISTED: Final = 10
@@ -63,6 +65,7 @@ def draw(status: Status) -> str:
         month_spend=_usd(status.month_nano_usd, decimals),
         month_exact=_exact(status.month_nano_usd),
         month=_long_date(status.month),
+        budgets=_budgets(status, decimals),
         models=_models(status, decimals),
         alerts=_alerts(status),
         facts=_join(_facts(status)),
@@ -91,6 +94,41 @@ def _problems(problems: Sequence[str]) -> Html:
     items = _join(_html("<li>$problem</li>", problem=problem) for problem in problems)
     return _html(
         '<section class="problems"><h2>Needs attention</h2><ul>$items</ul></section>', items=items
+    )
+
+
+def _budgets(status: Status, decimals: int) -> Html:
+    if not status.budgets:
+        return Html("")
+    rows = _join(_budget(each, decimals) for each in status.budgets[:MAX_BUDGETS])
+    more = len(status.budgets) - MAX_BUDGETS
+    return _html(
+        '<section aria-labelledby="budgets"><h2 id="budgets">Budgets</h2>'
+        '<table><thead><tr><th scope="col">Budget</th><th scope="col">Period</th>'
+        '<th scope="col">Spent</th><th scope="col">Soft limit</th><th scope="col">Hard limit</th>'
+        '<th scope="col">Used</th><th scope="col" class="share"></th></tr></thead>'
+        "<tbody>$rows</tbody></table>$more</section>",
+        rows=rows,
+        more=_html('<p class="none">and $more more</p>', more=more) if more > 0 else "",
+    )
+
+
+def _budget(each: BudgetPeriod, decimals: int) -> Html:
+    used = each.spent_nano_usd / each.soft_nano_usd
+    return _html(
+        '<tr><th scope="row">$budget<span class="provider">$owner</span></th><td>$period</td>'
+        '<td title="$spent_exact">$spent</td><td>$soft</td><td>$hard</td>'
+        '<td class="$reached">$percent</td>$bar</tr>',
+        budget=each.budget,
+        owner=each.owner,
+        period=each.period,
+        spent=_usd(each.spent_nano_usd, decimals),
+        spent_exact=_exact(each.spent_nano_usd),
+        soft=_usd(each.soft_nano_usd, 2),
+        hard="" if each.hard_nano_usd is None else _usd(each.hard_nano_usd, 2),
+        percent=f"{used:.0%}",
+        reached=each.reached,
+        bar=_bar(used),
     )
 
 
@@ -124,8 +162,7 @@ def _row(spend: ModelSpend, whole_nano_usd: int, decimals: int) -> Html:
     return _html(
         '<tr><th scope="row">$model<span class="provider">$provider</span></th>'
         '<td title="$today_exact">$today</td><td title="$month_exact">$month</td>'
-        '<td>$percent</td><td class="share"><svg aria-hidden="true"><rect width="$width" '
-        'height="100%" rx="4"/></svg></td></tr>',
+        "<td>$percent</td>$bar</tr>",
         model=spend.model or "(no model)",
         provider=spend.provider,
         today=_usd(spend.today_nano_usd, decimals),
@@ -133,7 +170,16 @@ def _row(spend: ModelSpend, whole_nano_usd: int, decimals: int) -> Html:
         month=_usd(spend.month_nano_usd, decimals),
         month_exact=_exact(spend.month_nano_usd),
         percent="<0.1%" if 0 < share < 0.001 else f"{share:.1%}",
-        width=f"{share:.2%}",
+        bar=_bar(share),
+    )
+
+
+def _bar(share: float) -> Html:
+    """Return a cell with a bar for a share; what is below 0 or above 1 is drawn as that."""
+    return _html(
+        '<td class="share"><svg aria-hidden="true"><rect width="$width" height="100%" rx="4"/>'
+        "</svg></td>",
+        width=f"{min(1.0, max(0.0, share)):.2%}",
     )
 
 

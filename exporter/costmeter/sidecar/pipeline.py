@@ -452,7 +452,9 @@ class Pipeline:
                 began = time.monotonic()
                 succeeded = self.prices.refresh()
                 self.refreshes["success" if succeeded else "failure"] += 1
-                self.collectors.report("prices", began, self.prices.problem)
+                problem = self.prices.problem
+                told = problem and f"prices stay as they are: {problem}"
+                self.collectors.report("prices", began, told)
             self._stopped.wait(PRICES_SECONDS)
 
     @property

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from costmeter.budgets.status import State as Reached
 from costmeter.errors import CostmeterError
 from costmeter.ledger.alerts import Alert
 from costmeter.sidecar.exposition import Exposition, Gauges
@@ -57,6 +58,22 @@ class ModelSpend:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetPeriod:
+    """An open period that a budget limits: spend less credit, and the limits in force.
+
+    All in nano-dollars; ``reached`` tells what the spend amounts to.
+    """
+
+    budget: str
+    owner: str
+    period: str
+    spent_nano_usd: int
+    soft_nano_usd: int
+    hard_nano_usd: int | None
+    reached: Reached
+
+
+@dataclass(frozen=True, slots=True)
 class Unpriced:
     """Events of a model without a price: how many there are since the ledger began."""
 
@@ -89,6 +106,7 @@ class Status:
         today_nano_usd: spend of today less credits, all models together.
         month_nano_usd: spend of this month less credits, all models together.
         models: the same by model, in any order; models that cost nothing may be left out.
+        budgets: the open periods that budgets limit.
         unpriced: models with events that have no price.
         catalogue: the prices in use; None before they are loaded.
         lag_seconds: age of the oldest event not yet in the ledger; None when there is none.
@@ -113,6 +131,7 @@ class Status:
     today_nano_usd: int = 0
     month_nano_usd: int = 0
     models: tuple[ModelSpend, ...] = ()
+    budgets: tuple[BudgetPeriod, ...] = ()
     unpriced: tuple[Unpriced, ...] = ()
     catalogue: Catalogue | None = None
     lag_seconds: float | None = None
