@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import fractions
+import inspect
 import logging
 import os
 
@@ -12,7 +13,8 @@ import pytest
 
 import costmeter
 from costmeter.instrumentation import record
-from costmeter.usage import UsageEvent
+from costmeter.instrumentation.reserved import Reserved, reserved
+from costmeter.usage import USAGE_KEYS, UsageEvent
 
 SECOND = 1_000_000_000
 
@@ -301,11 +303,25 @@ def test_the_host_goes_on_where_the_journal_is_gone(recorded, monkeypatch, caplo
     assert len(caplog.records) == 1
 
 
-def test_every_event_is_one_that_the_sidecar_understands(recorded):
-    """The hand-made arrays have the fields of UsageEvent, in its order, but for the last two."""
-    *fields, before, last = UsageEvent.__struct_fields__
-    assert (before, last) == ("identity", "first_chunk_ns")
+def test_fields_that_nothing_is_told_in_are_left_out_at_the_end(recorded):
+    """The hand-made arrays have the first fields of UsageEvent, in its order."""
     costmeter.record_llm("openai", "gpt-4o", input_tokens=1)
     costmeter.record_llm("openai", "gpt-4o", images=1)
-    for payload in recorded.payloads():
-        assert len(msgspec.json.decode(payload)) == len(fields)
+    most, care = map(msgspec.json.decode, recorded.payloads())
+    fields = UsageEvent.__struct_fields__
+    assert (fields[len(most) - 1], fields[len(care) - 1]) == ("service_tier", "reservation")
+
+
+def test_a_call_is_recorded_at_once_with_the_first_parameters_of_all(recorded):
+    at_once = dict(inspect.signature(costmeter.record_llm, follow_wrapped=False).parameters)
+    assert at_once.popitem()[0] == "more"
+    every = inspect.signature(costmeter.record_llm).parameters
+    assert list(at_once.values()) == list(every.values())[: len(at_once)]
+    assert set(USAGE_KEYS) <= set(every)
+
+
+def test_a_count_that_only_care_understands_takes_the_reservation_along(recorded):
+    reserved.set(Reserved("r1"))
+    costmeter.record_llm("openai", "gpt-4o", input_tokens=Whole())
+    costmeter.record_llm("openai", "gpt-4o", input_tokens=1)
+    assert [event.reservation for event in recorded()] == ["r1", ""]

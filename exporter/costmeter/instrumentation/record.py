@@ -8,16 +8,17 @@ brought into shape. Only a missing argument raises, as with any function.
 from __future__ import annotations
 
 import operator
+from functools import wraps
 from math import trunc
 from time import time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 import msgspec
 
 from costmeter.errors import UsageError
 from costmeter.instrumentation.boundary import attempt, spared
 from costmeter.instrumentation.context import attribution, clipped, fitting
-from costmeter.instrumentation.reserved import take
+from costmeter.instrumentation.reserved import reserved, take
 from costmeter.journal import process
 from costmeter.units import NANO, usd_to_nano
 from costmeter.usage import (
@@ -26,14 +27,18 @@ from costmeter.usage import (
     MAX_NAME_LENGTH,
     MAX_QUANTITY,
     MAX_VALUE_LENGTH,
+    USAGE_KEYS,
     RecordedUsage,
     UsageEvent,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
     Usd = Decimal | float | str
+
+_P = ParamSpec("_P")
 
 _MAX_SECONDS: Final = MAX_DURATION_NS / NANO
 _encode: Final = msgspec.json.Encoder().encode
@@ -48,19 +53,95 @@ class _Usage(msgspec.Struct, gc=False):
     reasoning_tokens: int
 
 
-def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill in
+def _at_once(careful: Callable[_P, None]) -> Callable[_P, None]:
+    """Have calls that tell no more than most do recorded at once, and only others with care.
+
+    The parameters that most have are the first of both, in the same order. All others cost nothing
+    where they do not come.
+    """
+    with_care: Callable[..., None] = careful
+
+    @wraps(careful)
+    def record_llm(  # noqa: PLR0917 - keyword-only ones take longer to fill in
+        provider: str,
+        model: str,
+        operation: str = "chat",
+        input_tokens: int = 0,
+        cache_read_tokens: int = 0,
+        output_tokens: int = 0,
+        reasoning_tokens: int = 0,
+        duration_seconds: float = 0.0,
+        status: str = "ok",
+        service_tier: str = "",
+        **more: Any,
+    ) -> None:
+        try:
+            duration_ns = trunc(duration_seconds * 1e9)
+            if (
+                not more
+                # All counts are whole numbers and none is negative.
+                and input_tokens | cache_read_tokens | output_tokens | reasoning_tokens >= 0
+                and 0.0 <= duration_seconds <= _MAX_SECONDS
+                and provider
+                and model
+                and service_tier is not None
+                and ((held := reserved.get()) is None or not held.reservation)
+            ):
+                scope = attribution.get()
+                event: tuple[object, ...] = (
+                    time_ns(),
+                    operation,
+                    provider,
+                    model,
+                    scope.encoded,
+                    _Usage(input_tokens, cache_read_tokens, output_tokens, reasoning_tokens),
+                    1,
+                    1,
+                    duration_ns,
+                    status,
+                    service_tier,
+                )  # the fields after these keep their defaults
+                if request := scope.request:
+                    event += (None, False, request)
+                process.journal.write(_encode(event))
+                return
+        except Exception:  # noqa: BLE001, S110 - a count of numpy's type, say: the careful way tells
+            pass
+        with_care(
+            provider,
+            model,
+            operation,
+            input_tokens,
+            cache_read_tokens,
+            output_tokens,
+            reasoning_tokens,
+            duration_seconds,
+            status,
+            service_tier,
+            **more,
+        )
+
+    return cast("Callable[_P, None]", record_llm)
+
+
+@_at_once
+def record_llm(  # noqa: PLR0917 - the first are those that most calls have
     provider: str,
     model: str,
     operation: str = "chat",
     input_tokens: int = 0,
     cache_read_tokens: int = 0,
+    output_tokens: int = 0,
+    reasoning_tokens: int = 0,
+    duration_seconds: float = 0.0,
+    status: str = "ok",
+    service_tier: str = "",
+    *,
     cache_write_tokens: int = 0,
     cache_write_1h_tokens: int = 0,
     input_audio_tokens: int = 0,
     cache_audio_read_tokens: int = 0,
     input_image_tokens: int = 0,
-    output_tokens: int = 0,
-    reasoning_tokens: int = 0,
     output_audio_tokens: int = 0,
     output_image_tokens: int = 0,
     images: int = 0,
@@ -72,9 +153,6 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
     file_searches: int = 0,
     container_sessions: int = 0,
     training_tokens: int = 0,
-    duration_seconds: float = 0.0,
-    status: str = "ok",
-    service_tier: str = "",
     cost_usd: Usd | None = None,
     estimated: bool = False,
     **attributes: object,
@@ -87,13 +165,16 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
         operation: OpenTelemetry's ``gen_ai.operation.name``: ``chat``, ``embeddings``, …
         input_tokens: all input tokens, cached ones, audio and images included.
         cache_read_tokens: those of them that were read from the provider's cache.
-        cache_write_tokens: those of them that were written to the provider's cache.
+        output_tokens: all output tokens, reasoning, audio and images included.
+        reasoning_tokens: those of them spent on reasoning.
+        duration_seconds: how long the call took.
+        status: ``ok`` or the kind of error: ``rate_limited``, ``timeout``, …
+        service_tier: the provider's service tier: ``batch``, ``flex``, ``priority``; or empty.
+        cache_write_tokens: those input tokens that were written to the provider's cache.
         cache_write_1h_tokens: those written tokens that are kept for an hour.
         input_audio_tokens: those input tokens that are audio.
         cache_audio_read_tokens: those audio tokens that were read from the cache.
         input_image_tokens: those input tokens that are images.
-        output_tokens: all output tokens, reasoning, audio and images included.
-        reasoning_tokens: those of them spent on reasoning.
         output_audio_tokens: those output tokens that are audio.
         output_image_tokens: those output tokens that are images.
         images: images made, where the provider charges by the piece.
@@ -105,96 +186,16 @@ def record_llm(  # noqa: PLR0917 - keyword-only ones take twice as long to fill 
         file_searches: searches of files made by the provider's own tool.
         container_sessions: containers that the provider started to run code in.
         training_tokens: tokens that a model was trained with; they are no input tokens.
-        duration_seconds: how long the call took.
-        status: ``ok`` or the kind of error: ``rate_limited``, ``timeout``, …
-        service_tier: the provider's service tier: ``batch``, ``flex``, ``priority``; or empty.
         cost_usd: what it cost, where the application knows; otherwise the sidecar prices it.
         estimated: the usage was counted locally, not reported by the provider.
         **attributes: whom it was for, beyond what :func:`costmeter.attribute` says.
     """
-    try:
-        duration_ns = trunc(duration_seconds * 1e9)
-        if (
-            # All counts are whole numbers and none is negative, ...
-            input_tokens | cache_read_tokens | output_tokens | reasoning_tokens >= 0
-            and 0.0 <= duration_seconds <= _MAX_SECONDS
-            and provider
-            and model
-            and service_tier is not None
-            and cost_usd is None
-            and not attributes
-            # ... and there is nothing else to record than what most calls have.
-            and not (
-                cache_write_tokens
-                or cache_write_1h_tokens
-                or input_audio_tokens
-                or cache_audio_read_tokens
-                or input_image_tokens
-                or output_audio_tokens
-                or output_image_tokens
-                or images
-                or web_searches
-                or input_audio_seconds
-                or input_characters
-                or search_units
-                or output_video_seconds
-                or file_searches
-                or container_sessions
-                or training_tokens
-            )
-        ):
-            scope = attribution.get()
-            usage = _Usage(input_tokens, cache_read_tokens, output_tokens, reasoning_tokens)
-            process.journal.write(
-                _encode(
-                    (
-                        time_ns(),
-                        operation,
-                        provider,
-                        model,
-                        scope.encoded,
-                        usage,
-                        1,
-                        1,
-                        duration_ns,
-                        status,
-                        service_tier,
-                        None,
-                        estimated,
-                        scope.request,
-                        take(),
-                    )
-                )
-            )
-            return
-    except Exception:  # noqa: BLE001, S110 - a count of numpy's type, say: the careful way tells
-        pass
+    given = locals()
     _record(
         operation,
         provider,
         model,
-        {
-            "input_tokens": input_tokens,
-            "cache_read_tokens": cache_read_tokens,
-            "cache_write_tokens": cache_write_tokens,
-            "cache_write_1h_tokens": cache_write_1h_tokens,
-            "input_audio_tokens": input_audio_tokens,
-            "cache_audio_read_tokens": cache_audio_read_tokens,
-            "input_image_tokens": input_image_tokens,
-            "output_tokens": output_tokens,
-            "reasoning_tokens": reasoning_tokens,
-            "output_audio_tokens": output_audio_tokens,
-            "output_image_tokens": output_image_tokens,
-            "images": images,
-            "web_searches": web_searches,
-            "input_audio_seconds": input_audio_seconds,
-            "input_characters": input_characters,
-            "search_units": search_units,
-            "output_video_seconds": output_video_seconds,
-            "file_searches": file_searches,
-            "container_sessions": container_sessions,
-            "training_tokens": training_tokens,
-        },
+        {key: given[key] for key in USAGE_KEYS},
         attributes,
         duration_seconds=duration_seconds,
         status=status,
