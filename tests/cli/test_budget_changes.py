@@ -96,6 +96,24 @@ def test_a_budget_is_made_changed_and_removed(run: Run, stack: Stack) -> None:
     assert stack.spent("search") is None
 
 
+def test_a_budget_is_given_cheaper_models(run: Run) -> None:
+    options = ["--day-soft", "5", "--degrade", "gpt-4o=gpt-4o-mini", "--degrade", "o*=o4-mini"]
+    assert json.loads(done(run("budget", "set", "search", *options)))["degrade"] == {
+        "models": {"gpt-4o": "gpt-4o-mini", "o*": "o4-mini"}
+    }
+    options = ["--degrade-from", "0.7", "--degrade-emergency", "gpt-4.1-nano"]
+    options += ["--degrade-emergency", "claude-haiku-4-5", "--no-degrade-automatic"]
+    assert json.loads(done(run("budget", "set", "search", *options)))["degrade"] == {
+        "from_ratio": 0.7,
+        "models": {"gpt-4o": "gpt-4o-mini", "o*": "o4-mini"},
+        "emergency": ["gpt-4.1-nano", "claude-haiku-4-5"],
+        "automatic": False,
+    }
+    wrong = run("budget", "set", "search", "--degrade", "gpt-4o")
+    assert wrong.exit_code == 2
+    assert "'gpt-4o' is not MODEL=CHEAPER" in wrong.stderr
+
+
 def test_the_built_in_budget_can_be_given_limits(run: Run) -> None:
     assert json.loads(done(run("budget", "set", "all", "--day-hard", "7"))) == {
         "name": "all",

@@ -39,6 +39,21 @@ def set_budget(
     emergency_ratio: Annotated[
         str | None, typer.Option(help="Share of the soft limit from which it is in emergency.")
     ] = None,
+    degrade: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=CHEAPER", help="A cheaper model; several may be given."),
+    ] = None,
+    degrade_from: Annotated[
+        str | None, typer.Option(help="Share of the soft limit from which these are used.")
+    ] = None,
+    degrade_emergency: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="What is used in emergency; several may be given."),
+    ] = None,
+    degrade_automatic: Annotated[
+        bool | None,
+        typer.Option(help="Whether instrumented calls are switched.", show_default=False),
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Make a budget that costmeter.yml does not name, or change one that was made so.
@@ -48,14 +63,8 @@ def set_budget(
     api, path = Api(url), path_of("budgets", name)
     budget, precondition = _current(api, path)
     if match is not None:
-        budget["match"] = dict(_pair(each) for each in match)
-    given = {
-        "owner": owner,
-        "timezone": timezone,
-        "policy": policy,
-        "emergency_ratio": emergency_ratio,
-    }
-    budget |= {key: value for key, value in given.items() if value is not None}
+        budget["match"] = dict(_pair(each, "--match", "LABEL=GLOB") for each in match)
+    budget |= _given(owner=owner, timezone=timezone, policy=policy, emergency_ratio=emergency_ratio)
     if thresholds is not None:
         budget["thresholds"] = [each.strip() for each in thresholds.split(",")]
     for window, limits in (
@@ -63,10 +72,18 @@ def set_budget(
         ("week", (week_soft, week_hard, week_rollover)),
         ("month", (month_soft, month_hard, month_rollover)),
     ):
-        keys = ("soft_usd", "hard_usd", "rollover_max_usd")
-        changed = {key: value for key, value in zip(keys, limits, strict=True) if value is not None}
-        if changed:
-            budget[window] = budget.get(window, {}) | changed
+        soft, hard, rollover = limits
+        _change(budget, window, _given(soft_usd=soft, hard_usd=hard, rollover_max_usd=rollover))
+    _change(
+        budget,
+        "degrade",
+        _given(
+            models=degrade and dict(_pair(each, "--degrade", "MODEL=CHEAPER") for each in degrade),
+            from_ratio=degrade_from,
+            emergency=degrade_emergency,
+            automatic=degrade_automatic,
+        ),
+    )
     answer = api.ask("PUT", path, body=budget, headers=precondition)
     typer.echo(json.dumps(answer.json()["budget"], indent=2, ensure_ascii=False))
 
@@ -85,8 +102,17 @@ def _current(api: Api, path: str) -> tuple[dict[str, Any], dict[str, str]]:
     return found["budget"], {"if-match": answer.headers["etag"]}
 
 
-def _pair(text: str) -> tuple[str, str]:
-    label, equals, value = text.partition("=")
+def _given(**options: object) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _change(budget: dict[str, Any], section: str, given: dict[str, object]) -> None:
+    if given:
+        budget[section] = budget.get(section, {}) | given
+
+
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
     if not equals:
-        raise typer.BadParameter(f"{text!r} is not LABEL=GLOB", param_hint="--match")
-    return label, value
+        raise typer.BadParameter(f"{text!r} is not {form}", param_hint=option)
+    return name, value
