@@ -80,11 +80,11 @@ class Cohere:
         """Return the provider at a URL."""
         return self._settings.providers.at(url)
 
-    def read(self, body: bytes) -> Reading:
+    def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
         return cohere_usage.read(body)
 
-    def watcher(self) -> Watcher:
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of either version."""
         return cohere_usage.StreamWatcher()
 

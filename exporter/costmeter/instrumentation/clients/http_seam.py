@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 
 _FIRST_REFUSAL: Final = 300
 """The HTTP status codes from here on are not what was asked for."""
+_DOCUMENT: Final = "application/json"
+"""The media type of what is one document, even where it is read piece by piece."""
 
 
 class Dialect(Protocol):
-    """What differs between the SDKs: routes, providers, and what their bodies look like."""
+    """What differs between the SDKs: routes, providers, and what their bodies look like.
+
+    It reads the answers to all calls that bring no reader of their own.
+    """
 
     parameters: tuple[str, ...]
     """What is to be known of a call, by the names of the method's parameters."""
@@ -42,11 +47,11 @@ class Dialect(Protocol):
     def provider(self, url: str) -> str:
         """Return the provider that answers at a URL."""
 
-    def read(self, body: bytes) -> Reading:
+    def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
 
-    def watcher(self) -> Watcher:
-        """Return a watcher of a body that streams."""
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:
+        """Return a watcher of a body that is yet to be read; nothing is hidden from the caller."""
 
 
 class Seam:
@@ -185,10 +190,13 @@ class Seam:
     def _follow(self, call: Call, response: Any) -> bool:
         # Clients for other platforms send the request elsewhere than the SDK was told.
         call.provider = self._dialect.provider(str(response.url))
+        reader = call.reader or self._dialect
         if response.status_code >= _FIRST_REFUSAL:
             call.end(status_of_code(response.status_code))
         elif response.is_closed:
-            call.end("ok", self._dialect.read, response.content)
+            call.end("ok", reader.read_json, response.content)
         else:
-            Tap(response, self._dialect.watcher(), call, later=True)
+            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            watcher = reader.watcher(media_type, hiding=False)
+            Tap(response, watcher, call, later=True, streams=media_type != _DOCUMENT)
         return True

@@ -86,11 +86,11 @@ class Mistral:
         default = "mistral_ai" if host.endswith(".mistral.ai") else ""
         return self._settings.providers.at(url, default)
 
-    def read(self, body: bytes) -> Reading:
+    def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
         return mistral_usage.read(body)
 
-    def watcher(self) -> Watcher:
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of events."""
         return mistral_usage.StreamWatcher()
 
