@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from costmeter.cli import app
 
 ROOT = Path(__file__).parents[2]
+BCRYPT = f"$2b$04${'x' * 53}"
 
 
 def test_a_right_configuration_is_told_so() -> None:
@@ -31,6 +32,39 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         f"{config}: ledgre: unknown key",
     ]
     assert any(problem.startswith(f"{web}: tls_server_config") for problem in problems[2:])
+
+
+ACCESS = f"""
+access:
+  read: [prometheus, finnance]
+  budgets: finance
+  tokens: {{finance: "sha256:{"0" * 64}"}}
+"""
+UNKNOWN = "access.read: 'finnance': no such user or token, there are prometheus, finance"
+
+
+def test_a_name_in_access_that_is_nobodys_is_a_mistake(tmp_path: Path) -> None:
+    config, web = tmp_path / "costmeter.yml", tmp_path / "web.yml"
+    config.write_text(ACCESS)
+    web.write_text(f"basic_auth_users: {{prometheus: {BCRYPT}}}\n")
+    result = CliRunner().invoke(
+        app, ["check", "--config", str(config), "--web.config.file", str(web)]
+    )
+    assert result.exit_code == 2
+    assert result.stderr == f"{config}: {UNKNOWN}\n"
+
+
+def test_without_the_file_of_users_a_name_that_is_no_token_is_only_mentioned(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "costmeter.yml"
+    config.write_text(ACCESS)
+    result = CliRunner().invoke(app, ["check", "--config", str(config)])
+    assert result.exit_code == 0
+    assert [line.partition(";")[0] for line in result.stderr.splitlines()] == [
+        f"{config}: access.read: {name!r}: no such user or token, there are finance"
+        for name in ("prometheus", "finnance")
+    ]
 
 
 def test_a_file_has_to_be_named() -> None:

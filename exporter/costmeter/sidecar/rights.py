@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import re
 import secrets
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
@@ -74,6 +75,14 @@ class AccessConfig(Section):
         """Return who has a right; None is everybody."""
         holders: tuple[str, ...] | None = getattr(self, right)
         return holders
+
+    def unknown(self, users: Collection[str]) -> Iterator[str]:
+        """Yield which names are neither a token's nor a user's of the web configuration."""
+        there = ", ".join((*users, *self.tokens)) or "none"
+        for right in get_args(Right):
+            for name in self.holders(right) or ():
+                if name not in users and name not in self.tokens:
+                    yield f"access.{right}: {name!r}: no such user or token, there are {there}"
 
     def name_of(self, token: bytes) -> str | None:
         """Return the name of a token; None where it is none."""

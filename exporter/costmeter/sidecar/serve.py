@@ -165,9 +165,11 @@ def url_of(listener: socket.socket, web: WebConfig) -> str:
 
 
 def announce(listener: socket.socket, web: WebConfig, access: AccessConfig) -> None:
-    """Log the address, and a warning with what anyone on the network may do there."""
+    """Log the address, and warnings: rights of nobody, and what anyone on the network may do."""
     url = url_of(listener, web)
     log.info("listening on %s", url)
+    for unknown in access.unknown(web.users):
+        log.warning("%s; 'costmeter check' tells with --config and --web.config.file", unknown)
     may = ", ".join(what for right, what in MAY.items() if access.holders(right) is None)
     if may and not (listener.getsockname()[0] in {"127.0.0.1", "::1"} or web.authenticates):
         log.warning(
