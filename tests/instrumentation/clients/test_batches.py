@@ -14,14 +14,10 @@ import openai
 import pytest
 
 import costmeter
-from costmeter.clock import SYSTEM_CLOCK
 from costmeter.instrumentation.clients import anthropic_batch, call, openai_batch
-from costmeter.ledger.accounting import Accountant, label_caps
-from costmeter.ledger.store import Ledger
-from costmeter.pricing.book import PriceBook
-from costmeter.pricing.schema import PricesConfig
 from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
+from tests.instrumentation.clients.counting import spent
 from tests.standins.answering import RESPONSES
 from tests.standins.batches import PICTURE, create_app
 
@@ -240,28 +236,14 @@ def test_results_that_are_read_again_and_by_another_process_cost_once(
 ) -> None:
     files.content("output")
     files.content("output")
-    twice = [msgspec.json.encode(event) for event in recorded()]
+    twice = recorded()
     files.content("output")
-    again = [msgspec.json.encode(event) for event in recorded()]
+    again = recorded()
     assert (len(twice), len(again)) == (10, 5)
-    spent = 0
-    for payloads in (twice, again):  # by an exporter, and by the one that comes after it
-        ledger = Ledger.open(tmp_path / "ledger.db")
-        books = Accountant(
-            ledger.intern,
-            PriceBook(PricesConfig(), clock=SYSTEM_CLOCK).tariff,
-            label_caps({}),
-            clock=SYSTEM_CLOCK,
-            retention_ns=10**17,
-            is_taken=ledger.is_taken,
-        )
-        for payload in payloads:
-            books.add(payload)
-        batch = books.take()
-        spent += sum(row.cost_nano_usd or 0 for row in batch.events)
-        ledger.commit(batch)
-        ledger.close()
     # gpt-4o-mini: 176 at 75, 1,024 from the cache at 75, as without a batch, 50 at 300; o4-mini: 36
     # at 550, 87 at 2,200; text-embedding-3-small: 8 at 10 nano-dollars. Whose the picture is, nobody
     # told: it has no price.
-    assert spent == 13_200 + 76_800 + 15_000 + 19_800 + 191_400 + 80
+    assert (
+        spent(tmp_path / "ledger.db", twice, again)
+        == 13_200 + 76_800 + 15_000 + 19_800 + 191_400 + 80
+    )

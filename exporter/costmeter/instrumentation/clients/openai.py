@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import tokens
-from costmeter.instrumentation.clients import openai_batch, openai_usage
+from costmeter.instrumentation.clients import openai_background, openai_batch, openai_usage
 from costmeter.instrumentation.clients.batch_results import ResultsReader
+from costmeter.instrumentation.clients.begun import Asking, Beginning
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
+from costmeter.instrumentation.clients.openai_background import BackgroundReader
 from costmeter.instrumentation.clients.openai_estimate import EstimatingReader
 from costmeter.instrumentation.clients.openai_images import ImageReader
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
@@ -58,6 +60,8 @@ _READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
 """What reads the answers to operations whose answers are not like a chat's: made for each call from
 a function that returns a field of the request by its name."""
 
+_BACKGROUND: Final = frozenset({"/responses", "/responses?beta=true"})
+"""Where an answer may be made in the background."""
 _USAGE_ON_REQUEST: Final = frozenset({"/chat/completions", "/completions"})
 """Where a stream ends with usage only if ``stream_options`` asks for it."""
 
@@ -77,21 +81,33 @@ class OpenAI:
         """Return the call that a client is about to make; None where it is not metered."""
         operation = OPERATIONS.get(options.url.partition("?")[0])  # the beta's have a query
         if operation is None or options.method.lower() != "post":
-            return self._download(client, options)
+            return self._asking(client, options)
         model = given(options, "model")
         reader = _READERS.get(operation)
         if self._counts and options.url in _USAGE_ON_REQUEST and given(options, "stream"):
             reader = EstimatingReader
-        return Call(
+        kind = Call
+        if options.url in _BACKGROUND and given(options, "background"):
+            kind, reader = Beginning, BackgroundReader.of
+        return kind(
             operation=operation,
             provider=self._addresses.provider(client),
             model=model if isinstance(model, str) else "",
             reader=reader and reader(functools.partial(given, options)),
         )
 
-    def _download(self, client: Any, options: Any) -> Call | None:
-        """Return the download of a file that may hold the results of a batch."""
-        content = openai_batch.CONTENT.fullmatch(options.url)
+    def _asking(self, client: Any, options: Any) -> Call | None:
+        """Return a request for what is known of earlier ones: results of a batch, a response."""
+        path = options.url.partition("?")[0]
+        if openai_background.asks(options.method, path):
+            return Asking(
+                operation="chat",
+                provider=self._addresses.provider(client),
+                model="",
+                reader=BackgroundReader(begins=False),
+                reservation="",
+            )
+        content = openai_batch.CONTENT.fullmatch(path)
         if content is None or options.method.lower() != "get":
             return None
         provider = self._addresses.provider(client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from typing import Any
 
 import openai
@@ -35,7 +36,7 @@ from tests.instrumentation.clients.calls.sdk import (
     Way,
 )
 from tests.instrumentation.clients.calls.stainless import ALL, WHOLE, method
-from tests.standins import batches, openai_media
+from tests.standins import batches, openai_begun, openai_media
 from tests.standins.answering import Answering
 
 KEPT = Answering("openai")
@@ -67,6 +68,7 @@ BATCHED = {
 
 CHATTED = [Seen("chat", ANSWERING, USED)]
 RESPONDED = [Seen("chat", "o4-mini-2025-04-16", USED)]
+CANCELLED = [Seen("chat", "o4-mini-2025-04-16", {}, "cancelled")]
 COMPACTED = [
     Seen("chat", "o4-mini", {"input_tokens": 139, "output_tokens": 438, "reasoning_tokens": 64})
 ]
@@ -144,7 +146,12 @@ OTHERS = [
     Call("audio.translations.create", TRANSLATE, TRANSLATED, WHOLE),
     Call("moderations.create", {"input": "one"}, MODERATED, WHOLE),
     Call("files.content", {"file_id": "output"}, BATCH, WHOLE),
+    Call("responses.retrieve", {"response_id": "resp_1"}, RESPONDED, ALL),
+    Call("responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
+    Call("beta.responses.retrieve", {"response_id": "resp_1"}, RESPONDED, ALL),
+    Call("beta.responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
 ]
+BEGUN = "These begin what is metered once it is over, by the calls above that ask for it"
 SOCKETS = ("realtime.connect", "responses.connect", "beta.responses.connect", "live.connect")
 UNMETERED = {
     FREE: [
@@ -168,8 +175,12 @@ UNMETERED = {
         Call("fine_tuning.jobs.create", {"model": "gpt-4o-mini", "training_file": "file_1"}),
         Call("evals.runs.create", {"eval_id": "eval_1", "data_source": {}}),
     ],
-    "**Not metered**: what `responses.create(background=True)` began, where it is fetched by": [
-        Call("responses.retrieve", {"response_id": "resp_1"})
+    BEGUN: [
+        Call(
+            "responses.create(background=True)",
+            RESPONSE | {"background": True},
+            find=attrgetter("responses.create"),
+        ),
     ],
     UNTRIED: [Call(name, ways=()) for name in SOCKETS],
 }
@@ -191,7 +202,13 @@ async def whatever(request: Request) -> Response:
 
 def serving_openai() -> AbstractContextManager[Standin]:
     """Serve all that stands in for OpenAI at one address, and at Azure's paths."""
-    parts = (standin.create_app(standin.Standin()), openai_media.create_app(), batches.create_app())
+    provider = standin.Standin()
+    parts = (
+        openai_begun.create_app(provider.responses),
+        standin.create_app(provider),
+        openai_media.create_app(),
+        batches.create_app(),
+    )
     routes = [route for part in parts for route in part.routes]
     app = Starlette(
         routes=[*routes, Route("/{path:path}", whatever, methods=["GET", "POST", "DELETE"])]

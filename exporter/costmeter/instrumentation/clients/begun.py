@@ -1,0 +1,177 @@
+"""Follows work that a provider goes on with after it has answered, until somebody asks for its end.
+
+A film, or an answer in the background, is asked for with one request and told by another, which may
+be made often, and by another process too. So what it used is recorded with an identity, made of the
+name that the provider gave it, by which the ledger drops what it has. For whom it is, and what only
+the first request tells (how long a film is to be), this process remembers until then.
+"""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from costmeter.instrumentation import boundary, record
+from costmeter.instrumentation.boundary import attempt
+from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.context import Attribution, attribution, clipped
+from costmeter.usage import MAX_NAME_LENGTH, MAX_VALUE_LENGTH, RecordedUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MOST: Final = 10_000
+"""Pieces of work that are remembered; of more, the oldest are forgotten."""
+
+
+class Told(Reading, frozen=True, gc=False):
+    """What an answer tells of a piece of work.
+
+    Attributes:
+        name: the provider's name for it; empty where it has none.
+        over: whether it has come to its end, and ``usage`` is all that it used.
+    """
+
+    name: str = ""
+    over: bool = False
+
+
+class Work(NamedTuple):
+    """A piece of work that was begun here.
+
+    Attributes:
+        scope: for whom it is.
+        reservation: what the gate has set aside for it.
+        asked: what was asked for, as far as only the request tells.
+    """
+
+    scope: Attribution
+    reservation: str
+    asked: Mapping[str, Any]
+
+
+_begun: Final[dict[tuple[str, str], Work]] = {}
+
+
+def work_of(provider: str, name: str) -> Work | None:
+    """Return a piece of work, where it was begun here."""
+    return _begun.get((provider, name))
+
+
+def forget() -> None:
+    """Remember nothing."""
+    _begun.clear()
+
+
+class Beginning(Call):
+    """A call that begins a piece of work, and is recorded when that is over; that may be at once.
+
+    Attributes:
+        asked: what it asks for, as far as its answer does not tell.
+    """
+
+    asked: Mapping[str, Any] = {}
+
+    def end(self, status: str, read: Callable[..., Reading] | None = None, *answer: Any) -> None:
+        """Record the call where it has failed or is over; else remember it."""
+        if self._ended:
+            return
+        told = NOTHING if read is None else attempt(read, *answer, default=NOTHING)
+        if not isinstance(told, Told) or not told.name:
+            super().end(status, lambda: told)
+            return
+        if told.over:
+            self._ended = True
+            _write(self, told, self._attribution, self.reservation)
+            return
+        if len(_begun) >= MOST:
+            _begun.pop(next(iter(_begun)), None)
+        _begun[self.provider, told.name] = Work(self._attribution, self.reservation, self.asked)
+        self._ended = True  # where only a stream of it broke off, too: its end can be asked for
+
+
+class Asking(Call):
+    """A request for a piece of work, which costs nothing itself: it records that once it is over.
+
+    One that nobody here has begun counts for whom it is asked for.
+    """
+
+    costs: ClassVar[bool] = False
+
+    def end(self, status: str, read: Callable[..., Reading] | None = None, *answer: Any) -> None:  # noqa: ARG002
+        """Record the work, where the answer tells that it is over."""
+        if self._ended:
+            return
+        self._ended = True
+        told = NOTHING if read is None else attempt(read, *answer, default=NOTHING)
+        if isinstance(told, Told) and told.over:
+            begun = work_of(self.provider, told.name)
+            scope, reservation = (begun.scope, begun.reservation) if begun else (None, "")
+            _write(self, told, scope or attribution.get(), reservation)
+
+
+def _write(call: Call, told: Told, scope: Attribution, reservation: str) -> None:
+    """Record a piece of work that is over."""
+    record_result(
+        call.operation,
+        call.provider,
+        told if told.model else told._replace(model=call.model),
+        told.name and f"{call.provider}/{told.name}",
+        scope,
+        reservation=reservation,
+    )
+
+
+def record_result(
+    operation: str,
+    provider: str,
+    told: Reading,
+    identity: str,
+    scope: Attribution,
+    *,
+    reservation: str = "",
+) -> None:
+    """Record what somebody may tell more than once, as one call.
+
+    Args:
+        operation: OpenTelemetry's ``gen_ai.operation.name``.
+        provider: OpenTelemetry's ``gen_ai.provider.name``.
+        told: what it used.
+        identity: what it is known by.
+        scope: for whom it is.
+        reservation: what the gate had set aside for it.
+    """
+    now = time_ns()
+    record.write(
+        RecordedUsage(
+            time_ns=now,
+            operation=operation,
+            provider=provider,
+            model=clipped(told.model, MAX_VALUE_LENGTH),
+            attributes=scope.encoded,
+            usage=told.usage or {},
+            status=told.status,
+            service_tier=clipped(told.service_tier, MAX_NAME_LENGTH),
+            request=scope.request,
+            reservation=reservation,
+            identity=identity,
+        )
+    )
+    for number, other in enumerate(told.others):
+        record.write(
+            RecordedUsage(
+                time_ns=now,
+                operation=operation,
+                provider=provider,
+                model=clipped(other.model, MAX_VALUE_LENGTH),
+                attributes=scope.encoded,
+                usage=other.usage,
+                calls=0,
+                requests=0,
+                request=scope.request,
+                identity=identity and f"{identity}#{number}",
+            )
+        )
+    for odd in told.odd:
+        boundary.note(f"{provider} answered with {odd}")
