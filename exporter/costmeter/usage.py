@@ -32,6 +32,9 @@ USAGE_KEYS: Final = (
     "file_searches",
     "container_sessions",
     "training_tokens",
+    "input_pages",
+    "annotated_pages",
+    "classifications",
 )
 """Keys of :attr:`UsageEvent.usage`, each a whole number of tokens, pieces or whole units.
 
@@ -43,7 +46,9 @@ those of them that were written for an hour; ``cache_audio_read_tokens`` are in 
 by time, ``input_characters`` text to be spoken, ``search_units`` Cohere's: one query with up to a
 hundred documents. ``output_video_seconds`` are film that was made, ``file_searches`` and
 ``container_sessions`` what a provider's own tools did beside the model, ``training_tokens`` what a
-model was trained with, each token as often as it was; they are no input tokens.
+model was trained with, each token as often as it was; they are no input tokens. ``input_pages`` are
+pages whose text was read, ``annotated_pages`` others that were described in a given form too,
+``classifications`` texts that were put into classes.
 """
 
 MAX_EVENT_BYTES: Final = 16_384

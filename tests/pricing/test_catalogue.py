@@ -226,12 +226,19 @@ def test_a_price_per_request_and_per_search_is_of_one() -> None:
     assert prices.web_search == Decimal("0.01")
 
 
-@pytest.mark.parametrize(
-    ("provider", "name"),
-    [("mistral", "mistral-ocr-latest"), ("openai", "omni-moderation-latest")],
-)
-def test_a_model_billed_by_what_usage_does_not_tell_has_no_prices(provider: str, name: str) -> None:
-    assert BUNDLED.quote(find(provider, name), "", nanoseconds(TODAY)).prices is None
+def test_a_model_without_a_price_has_no_prices() -> None:
+    found = find("openai", "omni-moderation-latest")
+    assert BUNDLED.quote(found, "", nanoseconds(TODAY)).prices is None
+
+
+def test_pages_are_billed_by_the_piece_and_at_half_the_price_in_a_batch() -> None:
+    found = find("mistral", "mistral-ocr-4-1")
+    prices = BUNDLED.quote(found, "", nanoseconds(TODAY)).prices
+    assert prices is not None
+    assert (prices.page, prices.annotated_page) == (Decimal("0.004"), Decimal("0.005"))
+    prices = BUNDLED.quote(found, "batch", nanoseconds(TODAY)).prices
+    assert prices is not None
+    assert (prices.page, prices.annotated_page) == (Decimal("0.002"), Decimal("0.0025"))
 
 
 def test_speech_and_audio_are_billed_by_characters_and_hours() -> None:

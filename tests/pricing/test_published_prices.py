@@ -352,6 +352,49 @@ CASES = [
         "batch",
     ),
     Case(
+        "three pages of text", "https://docs.mistral.ai/models/ocr-4-1",
+        "mistral_ai", "mistral-ocr-4-1", TODAY,
+        {"page (1000)": "4"}, {"input_pages": 3}, {"input": 12_000_000},
+    ),
+    Case(
+        "an annotated page in a batch", "https://docs.mistral.ai/models/ocr-4-1",
+        "mistral_ai", "mistral-ocr-latest", TODAY,
+        {"annotated page (1000)": "2.50"}, {"annotated_pages": 1}, {"input": 2_500_000}, "batch",
+    ),
+    Case(
+        "a transcription of 203 seconds", "https://docs.mistral.ai/models/voxtral-mini-transcribe-26-02",
+        "mistral_ai", "voxtral-mini-2602", TODAY,
+        {"audio": "0.003 a minute"}, {"input_audio_seconds": 203}, {"audio": 10_150_000},
+    ),
+    Case(
+        "a sentence to be spoken by Mistral", "https://docs.mistral.ai/models/voxtral-tts-26-03",
+        "mistral_ai", "voxtral-mini-tts-2603", TODAY,
+        {"characters": "16"}, {"input_characters": 12}, {"input": 192_000},
+    ),
+    Case(
+        "a search of the web beside a model", "https://mistral.ai/pricing/api",
+        "mistral_ai", "web_search", TODAY,
+        {"search (1000)": "30"}, {"web_searches": 1}, {"tool": 30_000_000},
+    ),
+    Case(
+        "a moderation that is free", "https://docs.mistral.ai/models/mistral-moderation-26-03",
+        "mistral_ai", "mistral-moderation-2603", TODAY, {"request": "0"}, {}, {"request": 0},
+    ),
+    Case(
+        "the shortest transcription", GROQ, "groq", "whisper-large-v3-turbo", TODAY,
+        {"audio": "0.04 an hour"}, {"input_audio_seconds": 10}, {"audio": 111_111},  # .1
+    ),
+    Case(
+        "a sentence to be spoken by Groq", GROQ, "groq", "canopylabs/orpheus-v1-english", TODAY,
+        {"characters": "22"}, {"input_characters": 44}, {"input": 968_000},
+    ),
+    Case(
+        "two searches reranked",
+        "https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json",
+        "cohere", "rerank-v4.0-pro", TODAY,
+        {"search unit (1000)": "2.50"}, {"search_units": 2}, {"request": 5_000_000},
+    ),
+    Case(
         "half a nano-dollar rounded to even", COHERE, "cohere", "command-r7b-12-2024", TODAY,
         {"input": "0.0375", "output": "0.15"},
         {"input_tokens": 1001, "output_tokens": 3},

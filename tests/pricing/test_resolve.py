@@ -298,5 +298,5 @@ def test_the_list_has_every_priced_model_once_ours_in_place_of_theirs() -> None:
     assert by_name["openai", "gpt-4o"].price == "costmeter.yml:openai/gpt-4o"
     assert by_name["aws", "regional.anthropic.claude-opus-5"].prices is not None
     assert by_name["openai", "whisper-1"].prices is not None
-    assert ("mistral", "mistral-ocr-2503") not in names
+    assert ("mistral", "mistral-nemo:free") not in names
     assert ("ollama", "*") in names

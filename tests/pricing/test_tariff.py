@@ -38,6 +38,9 @@ BY_THE_PIECE = (
     "file_search",
     "container_session",
     "million_training_tokens",
+    "page",
+    "annotated_page",
+    "classification",
 )
 multipliers = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.67"), Decimal("1.75")])
 all_tokens = st.fixed_dictionaries(
@@ -77,6 +80,9 @@ class TestComponents:
             file_search=Decimal("0.0025"),
             container_session=Decimal("0.03"),
             million_training_tokens=Decimal(25),
+            page=Decimal("0.004"),
+            annotated_page=Decimal("0.005"),
+            classification=Decimal("0.00005"),
             request=Decimal("0.005"),
         )  # fmt: skip
         usage = {
@@ -86,10 +92,10 @@ class TestComponents:
             "output_audio_tokens": 90, "output_image_tokens": 10, "images": 2, "web_searches": 3,
             "input_audio_seconds": 90, "input_characters": 200, "search_units": 2,
             "output_video_seconds": 8, "file_searches": 4, "container_sessions": 2,
-            "training_tokens": 1000,
+            "training_tokens": 1000, "input_pages": 5, "annotated_pages": 3, "classifications": 7,
         }  # fmt: skip
         assert charged(prices, usage) == {
-            "input": 360 * 1000 + 200 * 15_000,
+            "input": 360 * 1000 + 200 * 15_000 + 5 * 4_000_000 + 3 * 5_000_000 + 7 * 50_000,
             "cache_read": 200 * 100 + 100 * 200,
             "cache_write": 100 * 1250 + 50 * 2000,
             "output": 200 * 5000,
@@ -210,6 +216,9 @@ class TestMissingPrices:
             "file_searches",
             "container_sessions",
             "training_tokens",
+            "input_pages",
+            "annotated_pages",
+            "classifications",
         ],
     )
     def test_what_is_no_tokens_and_has_no_price_is_unpriced(self, key: str) -> None:
@@ -304,6 +313,7 @@ def test_components_are_the_rounded_sums_of_exact_parts(
     hour, characters, unit = Decimal("0.111"), Decimal("15.5"), Decimal("0.0000000001")
     second, files = Decimal("0.3"), Decimal("0.0025")
     container, training = Decimal("0.03"), Decimal("12.5")
+    page, annotated, label = Decimal("0.0015"), Decimal("0.0025"), Decimal("0.00005")
     prices = Prices(
         tokens=tokens,
         image=image,
@@ -315,6 +325,9 @@ def test_components_are_the_rounded_sums_of_exact_parts(
         file_search=files,
         container_session=container,
         million_training_tokens=training,
+        page=page,
+        annotated_page=annotated,
+        classification=label,
         request=fee,
     )
     charge = Priced(prices, "test", multiplier).charge(usage)
@@ -338,6 +351,12 @@ def test_components_are_the_rounded_sums_of_exact_parts(
     exact["audio"] += hours * Fraction(hour) * Fraction(multiplier) * 10**9
     read = usage.get("input_characters", 0) * Fraction(characters) * Fraction(multiplier)
     exact["input"] += read * 1000
+    for key, price in {
+        "input_pages": page,
+        "annotated_pages": annotated,
+        "classifications": label,
+    }.items():
+        exact["input"] += usage.get(key, 0) * Fraction(price) * Fraction(multiplier) * 10**9
     exact["request"] += usage.get("search_units", 0) * Fraction(unit) * 10**9
     exact["request"] += Fraction(fee) * 10**9 if any(usage.values()) else 0
     rounded = {component: half_even(amount) for component, amount in exact.items()}

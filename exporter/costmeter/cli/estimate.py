@@ -44,6 +44,9 @@ def estimate(
     file_searches: Tokens = 0,
     container_sessions: Tokens = 0,
     training_tokens: Tokens = 0,
+    input_pages: Tokens = 0,
+    annotated_pages: Tokens = 0,
+    classifications: Tokens = 0,
     service_tier: Annotated[str, typer.Option(help="Such as batch, flex or priority.")] = "",
     at: At = None,
     config: ConfigFile = None,
@@ -71,6 +74,9 @@ def estimate(
         "file_searches": file_searches,
         "container_sessions": container_sessions,
         "training_tokens": training_tokens,
+        "input_pages": input_pages,
+        "annotated_pages": annotated_pages,
+        "classifications": classifications,
     }
     found = estimate_request(
         open_book(config, refresh=refresh),

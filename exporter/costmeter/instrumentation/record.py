@@ -153,6 +153,9 @@ def record_llm(  # noqa: PLR0917 - the first are those that most calls have
     file_searches: int = 0,
     container_sessions: int = 0,
     training_tokens: int = 0,
+    input_pages: int = 0,
+    annotated_pages: int = 0,
+    classifications: int = 0,
     cost_usd: Usd | None = None,
     estimated: bool = False,
     **attributes: object,
@@ -186,6 +189,9 @@ def record_llm(  # noqa: PLR0917 - the first are those that most calls have
         file_searches: searches of files made by the provider's own tool.
         container_sessions: containers that the provider started to run code in.
         training_tokens: tokens that a model was trained with; they are no input tokens.
+        input_pages: pages whose text was read, without those that are ``annotated_pages``.
+        annotated_pages: pages that were read and described in a form that the request gives.
+        classifications: texts that were put into classes.
         cost_usd: what it cost, where the application knows; otherwise the sidecar prices it.
         estimated: the usage was counted locally, not reported by the provider.
         **attributes: whom it was for, beyond what :func:`costmeter.attribute` says.

@@ -231,7 +231,8 @@ def _prices(price: ModelPrice) -> Prices | None:
     request = _per_thousand(keys, "requests_kcount")
     hours = [_base(keys, key) for key in _AUDIO_READ_BY_TIME if key in keys]
     characters = _base(keys, "input_mchars")
-    if not (flat or hours) and request is None and characters is None:
+    page = _per_thousand(keys, "input_document_kpages")
+    if not (flat or hours) and request is characters is page is None:
         return None
     if any(key in keys for key in _AUDIO_BY_TIME):
         # Audio is billed by the hour here, so audio tokens do not cost what text costs.
@@ -247,6 +248,8 @@ def _prices(price: ModelPrice) -> Prices | None:
         web_search=_per_thousand(keys, "web_searches_kcount"),
         audio_hour=hours[0] if hours else None,
         million_characters=characters,
+        page=page,
+        annotated_page=_per_thousand(keys, "input_annotated_document_kpages"),
         request=request or Decimal(0),
     )
 

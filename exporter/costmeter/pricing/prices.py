@@ -44,6 +44,9 @@ class Prices:
         file_search: US dollars per search of files; None likewise.
         container_session: US dollars per container that is started; None likewise.
         million_training_tokens: US dollars per million tokens of training; None likewise.
+        page: US dollars per page whose text is read; None likewise.
+        annotated_page: US dollars per page that is annotated too; None likewise.
+        classification: US dollars per text that is put into a class; None likewise.
         request: US dollars per request, whatever its length.
     """
 
@@ -58,6 +61,9 @@ class Prices:
     file_search: Decimal | None = None
     container_session: Decimal | None = None
     million_training_tokens: Decimal | None = None
+    page: Decimal | None = None
+    annotated_page: Decimal | None = None
+    classification: Decimal | None = None
     request: Decimal = Decimal(0)
 
 

@@ -129,6 +129,9 @@ class ModelPrices(Section):
         usd_per_file_search: price of one search of files.
         usd_per_container_session: price of one container to run code in.
         usd_per_million_training_tokens: price of training.
+        usd_per_page: price of a page whose text is read.
+        usd_per_annotated_page: price of a page that is annotated too.
+        usd_per_classification: price of a text that is put into a class.
         service_tiers: multipliers of this model's service tiers; alone, of the catalogue's prices.
         source: where the prices are published.
         checked: when someone last compared them with the source.
@@ -151,6 +154,9 @@ class ModelPrices(Section):
     usd_per_file_search: Usd | None = None
     usd_per_container_session: Usd | None = None
     usd_per_million_training_tokens: Usd | None = None
+    usd_per_page: Usd | None = None
+    usd_per_annotated_page: Usd | None = None
+    usd_per_classification: Usd | None = None
     service_tiers: Multipliers = Field(default_factory=dict)
     source: str = ""
     checked: date | None = None
@@ -193,6 +199,9 @@ class ModelPrices(Section):
             self.usd_per_file_search,
             self.usd_per_container_session,
             self.usd_per_million_training_tokens,
+            self.usd_per_page,
+            self.usd_per_annotated_page,
+            self.usd_per_classification,
         )
 
     @property
@@ -216,6 +225,9 @@ class ModelPrices(Section):
                 file_search=zero,
                 container_session=zero,
                 million_training_tokens=zero,
+                page=zero,
+                annotated_page=zero,
+                classification=zero,
             )
         tokens = self.usd_per_million.given() if self.usd_per_million else {}
         return Prices(
@@ -233,6 +245,9 @@ class ModelPrices(Section):
             file_search=self.usd_per_file_search,
             container_session=self.usd_per_container_session,
             million_training_tokens=self.usd_per_million_training_tokens,
+            page=self.usd_per_page,
+            annotated_page=self.usd_per_annotated_page,
+            classification=self.usd_per_classification,
             request=self.usd_per_request or zero,
         )
 

@@ -65,6 +65,9 @@ _PIECES: Final = {
     "file_searches": _Piece("tool", "file_search", fixed=True),
     "container_sessions": _Piece("tool", "container_session"),
     "training_tokens": _Piece("compute", "million_training_tokens", Fraction(1, _MILLION)),
+    "input_pages": _Piece("input", "page"),
+    "annotated_pages": _Piece("input", "annotated_page"),
+    "classifications": _Piece("input", "classification"),
 }
 """How usage that is no tokens is charged, by its key."""
 _FREE: Final = (("request", 0),)
