@@ -135,5 +135,6 @@ ALERTS: Final = (
     "CostResourceUnreadable",
     "CostCollectorFailing",
     "CostConfigReloadFailed",
+    "CostAlertsLost",
 )
 """Alerts of the rules; each has a heading of its name in ``docs/runbook.md``."""
