@@ -35,6 +35,8 @@ USAGE_KEYS: Final = (
     "input_pages",
     "annotated_pages",
     "classifications",
+    "cached_token_seconds",
+    "text_units",
 )
 """Keys of :attr:`UsageEvent.usage`, each a whole number of tokens, pieces or whole units.
 
@@ -48,7 +50,9 @@ hundred documents. ``output_video_seconds`` are film that was made, ``file_searc
 ``container_sessions`` what a provider's own tools did beside the model, ``training_tokens`` what a
 model was trained with, each token as often as it was; they are no input tokens. ``input_pages`` are
 pages whose text was read, ``annotated_pages`` others that were described in a given form too,
-``classifications`` texts that were put into classes.
+``classifications`` texts that were put into classes. ``cached_token_seconds`` are the tokens in a
+cache times the seconds that they are kept, where storage is billed, ``text_units`` pieces of text
+of up to a thousand characters that a guardrail has looked through.
 """
 
 MAX_EVENT_BYTES: Final = 16_384

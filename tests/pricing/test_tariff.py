@@ -41,6 +41,8 @@ BY_THE_PIECE = (
     "page",
     "annotated_page",
     "classification",
+    "million_cached_token_hours",
+    "text_unit",
 )
 multipliers = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.67"), Decimal("1.75")])
 all_tokens = st.fixed_dictionaries(
@@ -83,6 +85,8 @@ class TestComponents:
             page=Decimal("0.004"),
             annotated_page=Decimal("0.005"),
             classification=Decimal("0.00005"),
+            million_cached_token_hours=Decimal("4.5"),
+            text_unit=Decimal("0.00015"),
             request=Decimal("0.005"),
         )  # fmt: skip
         usage = {
@@ -93,6 +97,7 @@ class TestComponents:
             "input_audio_seconds": 90, "input_characters": 200, "search_units": 2,
             "output_video_seconds": 8, "file_searches": 4, "container_sessions": 2,
             "training_tokens": 1000, "input_pages": 5, "annotated_pages": 3, "classifications": 7,
+            "cached_token_seconds": 2000 * 3600, "text_units": 4,
         }  # fmt: skip
         assert charged(prices, usage) == {
             "input": 360 * 1000 + 200 * 15_000 + 5 * 4_000_000 + 3 * 5_000_000 + 7 * 50_000,
@@ -102,9 +107,10 @@ class TestComponents:
             "reasoning": 200 * 6000,
             "audio": 150 * 10_000 + 90 * 20_000 + 90 * 100_000,
             "image": 40 * 3000 + 10 * 30_000 + 2 * 40_000_000 + 8 * 100_000_000,
-            "tool": 3 * 10_000_000 + 4 * 2_500_000 + 2 * 30_000_000,
+            "tool": 3 * 10_000_000 + 4 * 2_500_000 + 2 * 30_000_000 + 4 * 150_000,
             "request": 2 * 2_000_000 + 5_000_000,
             "compute": 1000 * 25_000,
+            "storage": 2000 * 4500,
         }
 
     def test_what_is_no_tokens_comes_in_its_place_too(self) -> None:
@@ -219,6 +225,8 @@ class TestMissingPrices:
             "input_pages",
             "annotated_pages",
             "classifications",
+            "cached_token_seconds",
+            "text_units",
         ],
     )
     def test_what_is_no_tokens_and_has_no_price_is_unpriced(self, key: str) -> None:
@@ -314,6 +322,7 @@ def test_components_are_the_rounded_sums_of_exact_parts(
     second, files = Decimal("0.3"), Decimal("0.0025")
     container, training = Decimal("0.03"), Decimal("12.5")
     page, annotated, label = Decimal("0.0015"), Decimal("0.0025"), Decimal("0.00005")
+    kept, screened = Decimal("4.5"), Decimal("0.00015")
     prices = Prices(
         tokens=tokens,
         image=image,
@@ -328,6 +337,8 @@ def test_components_are_the_rounded_sums_of_exact_parts(
         page=page,
         annotated_page=annotated,
         classification=label,
+        million_cached_token_hours=kept,
+        text_unit=screened,
         request=fee,
     )
     charge = Priced(prices, "test", multiplier).charge(usage)
@@ -357,6 +368,10 @@ def test_components_are_the_rounded_sums_of_exact_parts(
         "classifications": label,
     }.items():
         exact["input"] += usage.get(key, 0) * Fraction(price) * Fraction(multiplier) * 10**9
+    hours = Fraction(usage.get("cached_token_seconds", 0), 3600)
+    exact["storage"] += hours * Fraction(kept) * Fraction(multiplier) * 1000
+    looked = usage.get("text_units", 0) * Fraction(screened)
+    exact["tool"] += looked * Fraction(multiplier) * 10**9
     exact["request"] += usage.get("search_units", 0) * Fraction(unit) * 10**9
     exact["request"] += Fraction(fee) * 10**9 if any(usage.values()) else 0
     rounded = {component: half_even(amount) for component, amount in exact.items()}

@@ -47,6 +47,8 @@ def estimate(
     input_pages: Tokens = 0,
     annotated_pages: Tokens = 0,
     classifications: Tokens = 0,
+    cached_token_seconds: Tokens = 0,
+    text_units: Tokens = 0,
     service_tier: Annotated[str, typer.Option(help="Such as batch, flex or priority.")] = "",
     at: At = None,
     config: ConfigFile = None,
@@ -77,6 +79,8 @@ def estimate(
         "input_pages": input_pages,
         "annotated_pages": annotated_pages,
         "classifications": classifications,
+        "cached_token_seconds": cached_token_seconds,
+        "text_units": text_units,
     }
     found = estimate_request(
         open_book(config, refresh=refresh),

@@ -156,6 +156,8 @@ def record_llm(  # noqa: PLR0917 - the first are those that most calls have
     input_pages: int = 0,
     annotated_pages: int = 0,
     classifications: int = 0,
+    cached_token_seconds: int = 0,
+    text_units: int = 0,
     cost_usd: Usd | None = None,
     estimated: bool = False,
     **attributes: object,
@@ -192,6 +194,8 @@ def record_llm(  # noqa: PLR0917 - the first are those that most calls have
         input_pages: pages whose text was read, without those that are ``annotated_pages``.
         annotated_pages: pages that were read and described in a form that the request gives.
         classifications: texts that were put into classes.
+        cached_token_seconds: tokens in a cache times the seconds that they are kept.
+        text_units: thousands of characters, begun ones too, that a guardrail has looked through.
         cost_usd: what it cost, where the application knows; otherwise the sidecar prices it.
         estimated: the usage was counted locally, not reported by the provider.
         **attributes: whom it was for, beyond what :func:`costmeter.attribute` says.

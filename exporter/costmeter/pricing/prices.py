@@ -47,6 +47,9 @@ class Prices:
         page: US dollars per page whose text is read; None likewise.
         annotated_page: US dollars per page that is annotated too; None likewise.
         classification: US dollars per text that is put into a class; None likewise.
+        million_cached_token_hours: US dollars for keeping a million tokens for an hour; None
+            likewise.
+        text_unit: US dollars per text unit of a guardrail; None likewise.
         request: US dollars per request, whatever its length.
     """
 
@@ -64,6 +67,8 @@ class Prices:
     page: Decimal | None = None
     annotated_page: Decimal | None = None
     classification: Decimal | None = None
+    million_cached_token_hours: Decimal | None = None
+    text_unit: Decimal | None = None
     request: Decimal = Decimal(0)
 
 

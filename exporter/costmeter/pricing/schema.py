@@ -132,6 +132,8 @@ class ModelPrices(Section):
         usd_per_page: price of a page whose text is read.
         usd_per_annotated_page: price of a page that is annotated too.
         usd_per_classification: price of a text that is put into a class.
+        usd_per_million_cached_token_hours: price of keeping a million tokens cached for an hour.
+        usd_per_text_unit: price of a text unit that a guardrail looks through.
         service_tiers: multipliers of this model's service tiers; alone, of the catalogue's prices.
         source: where the prices are published.
         checked: when someone last compared them with the source.
@@ -157,6 +159,8 @@ class ModelPrices(Section):
     usd_per_page: Usd | None = None
     usd_per_annotated_page: Usd | None = None
     usd_per_classification: Usd | None = None
+    usd_per_million_cached_token_hours: Usd | None = None
+    usd_per_text_unit: Usd | None = None
     service_tiers: Multipliers = Field(default_factory=dict)
     source: str = ""
     checked: date | None = None
@@ -202,6 +206,8 @@ class ModelPrices(Section):
             self.usd_per_page,
             self.usd_per_annotated_page,
             self.usd_per_classification,
+            self.usd_per_million_cached_token_hours,
+            self.usd_per_text_unit,
         )
 
     @property
@@ -228,6 +234,8 @@ class ModelPrices(Section):
                 page=zero,
                 annotated_page=zero,
                 classification=zero,
+                million_cached_token_hours=zero,
+                text_unit=zero,
             )
         tokens = self.usd_per_million.given() if self.usd_per_million else {}
         return Prices(
@@ -248,6 +256,8 @@ class ModelPrices(Section):
             page=self.usd_per_page,
             annotated_page=self.usd_per_annotated_page,
             classification=self.usd_per_classification,
+            million_cached_token_hours=self.usd_per_million_cached_token_hours,
+            text_unit=self.usd_per_text_unit,
             request=self.usd_per_request or zero,
         )
 

@@ -68,6 +68,10 @@ _PIECES: Final = {
     "input_pages": _Piece("input", "page"),
     "annotated_pages": _Piece("input", "annotated_page"),
     "classifications": _Piece("input", "classification"),
+    "cached_token_seconds": _Piece(
+        "storage", "million_cached_token_hours", Fraction(1, 3600 * _MILLION)
+    ),
+    "text_units": _Piece("tool", "text_unit"),
 }
 """How usage that is no tokens is charged, by its key."""
 _FREE: Final = (("request", 0),)
