@@ -107,6 +107,13 @@ API_CALLS: Final = Family(
     (*DIMENSIONS, "status"),
     extensible=True,
 )
+API_RETRIES: Final = Family(
+    "cost_provider_api_retries_total",
+    "counter",
+    "Attempts of calls that failed and that an SDK made again by itself, by kind of error (empty "
+    "where not known): no calls. A provider may bill one that timed out, which nobody is told.",
+    ("provider", "model", "status"),
+)
 API_CALL_DURATION: Final = Family(
     "cost_provider_api_call_duration_seconds",
     "histogram",
@@ -181,6 +188,7 @@ LEDGER_FAMILIES: Final = (
     FAILED_SPEND,
     TOKENS,
     API_CALLS,
+    API_RETRIES,
     API_CALL_DURATION,
     TIME_TO_FIRST_TOKEN,
     REQUEST_COST,

@@ -104,6 +104,8 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
             batch that is read again; one whose identity the ledger has is dropped. Empty otherwise.
         first_chunk_ns: time from its start to the first chunk of an answer that streamed, in
             nanoseconds; 0 where it did not, or where that is not known.
+        retries: attempts that failed and were made again: before this call, or with its status
+            where it stands for no call.
     """
 
     time_ns: Instant
@@ -123,6 +125,7 @@ class UsageEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reservation: str = ""
     identity: str = ""
     first_chunk_ns: Length = 0
+    retries: Quantity = 0
 
 
 class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -149,3 +152,4 @@ class RecordedUsage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reservation: str = ""
     identity: str = ""
     first_chunk_ns: Length = 0
+    retries: Quantity = 0

@@ -163,6 +163,29 @@ def test_the_time_to_the_first_token_is_observed_where_it_is_known(books: Books)
     assert books.sums(batch, f"{family}_count") == {("gpt-4o-mini", "openai"): {0: 2}}
 
 
+def test_attempts_that_were_made_again_are_counted_by_kind_and_are_neither_calls_nor_requests(
+    books: Books,
+) -> None:
+    again: dict[str, Any] = {"calls": 0, "requests": 0, "usage": {}, "retries": 1}
+    for status in ("rate_limited", "rate_limited", "timeout"):
+        assert books.add(**again, status=status)
+    assert books.add(retries=3)
+    batch = books.accountant.take()
+    assert books.sums(batch, "cost_provider_api_retries_total") == {
+        ("gpt-4o-mini", "openai", "rate_limited"): {0: 2},
+        ("gpt-4o-mini", "openai", "timeout"): {0: 1},
+        ("gpt-4o-mini", "openai"): {0: 3},  # those before a call: nobody says why
+    }
+    calls = books.sums(batch, "cost_provider_api_calls_total")
+    assert list(calls.values()) == [{QUARTER: 1}]
+    requests = books.sums(batch, "cost_request_cost_usd_count")
+    assert list(requests.values()) == [{0: 1}]
+    # what timed out may be billed, and nobody tells
+    assert books.sums(batch, "cost_unpriced_events_total") == {
+        ("gpt-4o-mini", "openai", "no_usage"): {QUARTER: 1}
+    }
+
+
 def test_a_histogram_is_kept_cumulative(books: Books) -> None:
     books.add(attributes={"endpoint": "/chat"})  # 180,000 nano-dollars = 0.00018 USD
     books.add(attributes={"endpoint": "/chat"}, cost_nano_usd=2 * NANO)

@@ -46,6 +46,7 @@ def test_an_object_names_the_fields_and_may_use_units_for_people() -> None:
         "cost_usd": "0.0015",
         "estimated": True,
         "first_chunk_seconds": 0.25,
+        "retries": 2,
     }
 
     assert read(batch(event)) == SubmittedBatch(
@@ -68,6 +69,7 @@ def test_an_object_names_the_fields_and_may_use_units_for_people() -> None:
                 cost_nano_usd=1_500_000,
                 estimated=True,
                 first_chunk_ns=250_000_000,
+                retries=2,
             )
         ],
     )

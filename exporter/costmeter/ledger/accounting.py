@@ -29,6 +29,7 @@ from costmeter.ledger.identities import digest_of
 from costmeter.ledger.requests import Ended, OpenRequest, OpenRequests, Part
 from costmeter.names import (
     API_CALL_DURATION,
+    API_RETRIES,
     DIMENSIONS,
     ESTIMATED_EVENTS,
     EVENTS_REDATED,
@@ -163,7 +164,7 @@ class Accountant:
         )
         if self._keep_events or cost is None:
             self._batch.events.append(_new_row(EventRow, (time_ns, payload, cost, price)))
-        if event.estimated or event.reservation or event.first_chunk_ns:
+        if event.estimated or event.reservation or event.first_chunk_ns or event.retries:
             self._note(event, account)
         return True
 
@@ -340,6 +341,10 @@ class Accountant:
         if event.first_chunk_ns:
             histogram = self._histogram_of(TIME_TO_FIRST_TOKEN, account.labels)
             histogram.values.append(event.first_chunk_ns)
+        if event.retries:
+            kind = {"status": "" if event.calls else account.status}
+            series = self._intern(API_RETRIES.name, _whose(account) | kind)
+            add(self._batch.sums, series, 0, event.retries)
         if event.reservation:
             self._batch.settled.append(event.reservation)
 

@@ -306,6 +306,7 @@ _EVENT_FIELDS: Final[dict[str, Check]] = {
     "identity": _value,
     "first_chunk_ns": _integer(0, MAX_DURATION_NS),
     "first_chunk_seconds": _decimal(0, MAX_DURATION_NS // NANO),
+    "retries": _quantity,
 }
 _STANDS_FOR: Final = {
     "time": "time_ns",

@@ -175,7 +175,8 @@ async def test_a_call_whose_task_is_cancelled_is_cancelled(
 def test_the_sdks_own_retries_are_one_call(client: openai.OpenAI, recorded: Recorded) -> None:
     patient = client.with_options(max_retries=2)
     patient.chat.completions.create(**CHAT, **headers(fail="2"))
-    (event,) = recorded()
+    *before, event = recorded()
+    assert [(attempt.calls, attempt.retries) for attempt in before] == [(0, 1), (0, 1)]
     assert (event.status, event.usage) == ("ok", USED)
     assert event.duration_ns > 10**8  # the pauses between attempts are the caller's wait
 

@@ -14,12 +14,12 @@ from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.bedrock_usage import model_name, stands_for_another
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
+from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 _MESSAGES: Final = "/v1/messages"
@@ -95,14 +95,11 @@ class Anthropic:
         return FrameWatcher() if media_type == _FRAMES else StreamWatcher()
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Seam]:
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
     """Return the seams that meter the SDK.
 
     Raises:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = Anthropic(module, settings)
-    return [
-        Seam(module.Anthropic, dialect, is_async=False),
-        Seam(module.AsyncAnthropic, dialect, is_async=True),
-    ]
+    return seams(module.Anthropic, module.AsyncAnthropic, dialect)

@@ -12,12 +12,12 @@ from costmeter.instrumentation.clients import groq_usage
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
-from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
+from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 OPERATIONS: Final = {
@@ -65,14 +65,11 @@ class Groq:
         return StreamWatcher(hiding=hiding, read=groq_usage.read)
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Seam]:
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
     """Return the seams that meter the SDK.
 
     Raises:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = Groq(settings)
-    return [
-        Seam(module.Groq, dialect, is_async=False),
-        Seam(module.AsyncGroq, dialect, is_async=True),
-    ]
+    return seams(module.Groq, module.AsyncGroq, dialect)

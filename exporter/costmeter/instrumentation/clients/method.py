@@ -1,4 +1,4 @@
-"""A method of an SDK's class that is replaced while the SDK is metered.
+"""A method of an SDK's class, or a function of a module, that is replaced while it is metered.
 
 For SDKs whose every call passes a few methods; those that Stainless generates share one of their
 own, see ``stainless.py``.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 
 class Method:
@@ -24,7 +25,7 @@ class Method:
 
     def __init__(
         self,
-        owner: type,
+        owner: type | ModuleType,
         name: str,
         *arguments: object,
         replacement: Callable[[Method], Callable[..., Any]],
@@ -32,7 +33,7 @@ class Method:
         """Find the class that defines a method, and make the replacement.
 
         Args:
-            owner: the class that has the method, or inherits it.
+            owner: the class that has the method, or inherits it; or a module with a function.
             name: the method's name.
             arguments: what the replacement relies on being called with, after ``self``; none
                 where it passes on whatever comes.
@@ -41,7 +42,8 @@ class Method:
         Raises:
             LookupError: there is none, or it takes other arguments than those known here.
         """
-        found = next((kind for kind in owner.__mro__ if name in vars(kind)), None)
+        kinds = owner.__mro__ if isinstance(owner, type) else (owner,)
+        found = next((kind for kind in kinds if name in vars(kind)), None)
         if found is None or not inspect.isfunction(original := vars(found)[name]):
             raise LookupError(f"{owner.__name__}.{name} is no method")
         try:
@@ -50,7 +52,7 @@ class Method:
             raise LookupError(f"{owner.__name__}.{name}: {error}") from error
         self.original: Callable[..., Any] = original
         self.on = True
-        self._owner: type = found
+        self._owner: type | ModuleType = found
         self._name = name
         self._replacement = replacement(self)
 

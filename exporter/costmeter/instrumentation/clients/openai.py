@@ -21,13 +21,13 @@ from costmeter.instrumentation.clients.openai_background import BackgroundReader
 from costmeter.instrumentation.clients.openai_estimate import EstimatingReader
 from costmeter.instrumentation.clients.openai_images import ImageReader
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
-from costmeter.instrumentation.clients.stainless import Addresses, Seam, given
+from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Reader, Reading, Watcher
 
 OPERATIONS: Final = {
@@ -156,14 +156,11 @@ class OpenAI:
         return StreamWatcher(hiding=hiding)
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Seam]:
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
     """Return the seams that meter the SDK.
 
     Raises:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = OpenAI(module, settings)
-    return [
-        Seam(module.OpenAI, dialect, is_async=False),
-        Seam(module.AsyncOpenAI, dialect, is_async=True),
-    ]
+    return seams(module.OpenAI, module.AsyncOpenAI, dialect)

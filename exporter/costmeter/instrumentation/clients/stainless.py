@@ -11,12 +11,14 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients import retries
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.reading import Reader
@@ -25,11 +27,13 @@ from costmeter.instrumentation.clients.tap import Tap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Watcher
 
 _ARGUMENTS: Final = dict.fromkeys(("cast_to", "options", "stream", "stream_cls"))
 """What ``request`` takes, by name."""
+_AGAIN: Final = ("_sleep_for_retry", "_retry_request")
+"""What is called between two attempts; the second in OpenAI's SDK until 1.57."""
 
 
 class Dialect(Reader, Protocol):
@@ -169,6 +173,27 @@ class Seam:
         if streams or callable(getattr(options, "post_parser", None)):
             boundary.attempt(attempt.prepare, default=None)
         return attempt
+
+
+def seams(client: type, async_client: type, dialect: Dialect) -> list[Patch]:
+    """Return the seams that meter an SDK, and count its retries.
+
+    Raises:
+        LookupError: a client is not made as it was.
+    """
+
+    def again(client: Any, options: Any, *_: Any, response: Any = None, **__: Any) -> None:
+        status = retries.status_after(response, sys.exception())
+        retries.retried(dialect.start(client, options), status)
+
+    between = next((name for name in _AGAIN if hasattr(client, name)), _AGAIN[0])
+    return [
+        Seam(client, dialect, is_async=False),
+        Seam(async_client, dialect, is_async=True),
+        *retries.seams(
+            client.__name__, (client, async_client), between, retries.before(again)
+        ),
+    ]
 
 
 class _Attempt(msgspec.Struct):
