@@ -14,6 +14,7 @@ from typing import Any
 import cohere
 import httpx
 import pytest
+from cohere.core import http_client
 from cohere.core.api_error import ApiError
 from cohere.core.http_client import AsyncHttpClient, HttpClient
 
@@ -317,7 +318,34 @@ async def test_the_sdks_own_retries_are_one_call(
 ) -> None:
     client.chat(**ASKED, **fault("once", max_retries=2))
     await async_client.chat(**ASKED, **fault("once, async", max_retries=2))
-    assert [(event.status, event.usage) for event in recorded()] == [("ok", USED)] * 2
+    assert [
+        (event.status, event.calls, event.retries, event.provider, event.usage)
+        for event in recorded()
+    ] == [("server_error", 0, 1, "cohere", {}), ("ok", 1, 0, "cohere", USED)] * 2
+
+
+def test_each_attempt_is_counted_by_how_it_failed(
+    metered: None, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "INITIAL_RETRY_DELAY_SECONDS", 0)
+    codes = [0, 429, 429]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if code := codes.pop(0):
+            return httpx.Response(code)
+        raise httpx.ConnectError("refused")
+
+    transport = httpx.Client(transport=httpx.MockTransport(answer))
+    with cohere.ClientV2(api_key="key", httpx_client=transport) as client:
+        with pytest.raises(ApiError):
+            client.chat(**ASKED)
+        assert [
+            (event.status, event.calls, event.retries, event.model) for event in recorded()
+        ] == [
+            ("connection_error", 0, 1, "command-a-03-2025"),
+            ("rate_limited", 0, 1, "command-a-03-2025"),
+            ("rate_limited", 1, 0, "command-a-03-2025"),
+        ]
 
 
 def test_an_answer_that_is_no_json_is_counted_without_usage(

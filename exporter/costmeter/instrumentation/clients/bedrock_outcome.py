@@ -49,7 +49,7 @@ _UNKNOWN: Final = 500
 def failure_status(error: BaseException) -> str:
     """Return the status of a call that raised an error."""
     if (response := _error_response(error)) is not None:
-        return _answered_status(response)
+        return answered_status(response)
     for kind in type(error).__mro__:
         if status := _BY_CLASS.get(kind.__name__):
             return status
@@ -74,6 +74,7 @@ def _error_response(error: BaseException) -> dict[str, Any] | None:
     return response if isinstance(response, dict) and "Error" in response else None
 
 
-def _answered_status(response: dict[str, Any]) -> str:
+def answered_status(response: dict[str, Any]) -> str:
+    """Return the status of a call that the service answered with an error."""
     http_code = response.get("ResponseMetadata", {}).get("HTTPStatusCode", _UNKNOWN)
     return code_status(str(response["Error"].get("Code", "")), http_code)

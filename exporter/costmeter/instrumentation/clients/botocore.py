@@ -13,12 +13,15 @@ import functools
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients import retries
 from costmeter.instrumentation.clients.bedrock_answer import Tap, tapped_body, tapped_stream
-from costmeter.instrumentation.clients.bedrock_outcome import failure_status
+from costmeter.instrumentation.clients.bedrock_outcome import answered_status, failure_status
 from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name, stands_for_another
 from costmeter.instrumentation.clients.call import Call, begin
+from costmeter.instrumentation.clients.method import Method
 from costmeter.instrumentation.on_import import OnImport
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from costmeter.instrumentation.clients import Patch, Settings
 
 _CLIENT: Final = "botocore.client"
+_ENDPOINT: Final = "botocore.endpoint"
 _METHOD: Final = "_make_api_call"
 _OPERATIONS: Final = frozenset(
     {"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"}
@@ -58,14 +62,20 @@ class Seam:
         self._settings: Settings | None = settings
         self._original = original
         self._metered = self._around(original)
+        endpoint = sys.modules[_ENDPOINT].Endpoint
+        self._retries = retries.seams("botocore", (endpoint,), "_needs_retry", self._needs_retry)
 
     def put(self) -> None:
         """Start metering."""
         setattr(self._client, _METHOD, self._metered)
+        for method in self._retries:
+            method.put()
 
     def take(self) -> None:
         """Stop metering; where another library has wrapped us since, pass calls on unmetered."""
         self._settings = None
+        for method in self._retries:
+            method.take()
         if vars(self._client).get(_METHOD) is self._metered:
             setattr(self._client, _METHOD, self._original)
 
@@ -103,6 +113,42 @@ class Seam:
             model=name,
             exact=not stands_for_another(name),
         )
+
+    def _needs_retry(self, method: Method) -> Callable[..., bool]:
+        """Replace ``Endpoint._needs_retry``, which is asked after each attempt of any service."""
+        original = method.original
+
+        @functools.wraps(original)
+        def _needs_retry(*args: Any, **named: Any) -> bool:
+            needed: bool = original(*args, **named)
+            if needed:
+                boundary.attempt(functools.partial(self._again, *args, **named), default=None)
+            return needed
+
+        return _needs_retry
+
+    def _again(
+        self,
+        endpoint: Any,
+        _attempts: int,
+        operation: Any,
+        request: Mapping[str, Any],
+        response: Any = None,
+        caught_exception: BaseException | None = None,
+    ) -> None:
+        """Tell that an attempt is made again."""
+        settings, service = self._settings, operation.service_model.service_name
+        if settings is None or service != _SERVICE or operation.name not in _OPERATIONS:
+            return
+        name = model_name(unquote(request["url_path"].split("/")[2]))
+        call = Call(
+            operation=_operation(operation.name, name, request.get("body")),
+            provider=settings.providers.at(endpoint.host, "aws.bedrock"),
+            model=name,
+            exact=not stands_for_another(name),
+        )
+        failed = caught_exception
+        retries.retried(call, failure_status(failed) if failed else answered_status(response[1]))
 
     def _follow(self, call: Call, response: Mapping[str, Any]) -> bool:
         """End the call, or let it end with the answer that is still to be read."""

@@ -1,7 +1,8 @@
 """Meters Cohere's SDK: chats, embeddings and reranking, of both versions of its API.
 
 The seam is ``request`` and ``stream`` of the SDK's own HTTP clients, which every call passes.
-``request`` calls itself to try again: that is one call.
+``request`` calls itself to try again: that is one call. How long it waits before, it asks functions
+that are asked nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation.clients import cohere_usage
+import msgspec
+
+from costmeter.instrumentation.clients import cohere_usage, retries
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.http_seam import Seam
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Reading, Watcher
 
 OPERATIONS: Final = {
@@ -35,6 +38,15 @@ OpenTelemetry has no name for reranking.
 
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
+
+
+class _Asked(msgspec.Struct):
+    """The field of a request that matters here: prompts are large, and passed over."""
+
+    model: Any = None
+
+
+_decode = msgspec.json.Decoder(_Asked).decode
 
 
 class Cohere:
@@ -67,6 +79,19 @@ class Cohere:
             model=text_of(extra.get("model", asked.get("model"))),
         )
 
+    def again(self, response: Any = None, **_: Any) -> None:
+        """Tell that an attempt is made again, after a response or else the current exception."""
+        error: Any = sys.exception()
+        request = error.request if response is None else response.request
+        operation = OPERATIONS.get("/".join(request.url.path.split("/")[-2:]))
+        if operation is not None:
+            call = Call(
+                operation=operation,
+                provider=self.provider(str(request.url)),
+                model=text_of(_decode(request.content).model),
+            )
+            retries.retried(call, retries.status_after(response, error))
+
     def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return the same arguments, but asking another model."""
         options = fields_of(given.get("request_options")) or {}
@@ -89,8 +114,8 @@ class Cohere:
         return cohere_usage.StreamWatcher()
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Seam]:
-    """Return the seams that meter the SDK.
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
+    """Return the seams that meter the SDK, and count its retries.
 
     The package itself imports nothing before it is needed, so the module to wait for is that of the
     clients; it has imported the one with the HTTP clients.
@@ -101,8 +126,11 @@ def meter(module: ModuleType, settings: Settings) -> list[Seam]:
     package = module.__name__.partition(".")[0]
     http = sys.modules[f"{package}.core.http_client"]
     dialect = Cohere(settings)
-    return [
+    seams: list[Patch] = [
         Seam(client, name, dialect)
         for client in (http.HttpClient, http.AsyncHttpClient)
         for name in ("request", "stream")
     ]
+    for wait in ("_retry_timeout", "_retry_timeout_from_retries"):
+        seams += retries.seams(package, (http,), wait, retries.before(dialect.again))
+    return seams

@@ -190,9 +190,7 @@ def seams(client: type, async_client: type, dialect: Dialect) -> list[Patch]:
     return [
         Seam(client, dialect, is_async=False),
         Seam(async_client, dialect, is_async=True),
-        *retries.seams(
-            client.__name__, (client, async_client), between, retries.before(again)
-        ),
+        *retries.seams(client.__name__, (client, async_client), between, retries.before(again)),
     ]
 
 

@@ -234,16 +234,6 @@ def test_a_request_that_botocore_refuses_is_a_bad_request(runtime: Any, recorded
     assert [event.status for event in recorded()] == ["bad_request"]
 
 
-def test_botocores_own_retries_are_one_call(
-    bedrock: Bedrock, metered: None, recorded: Recorded
-) -> None:
-    bedrock.refuse("ThrottlingException", 429)
-    bedrock.answer(body_of("converse.json"))
-    client_of(bedrock.url, attempts=2).converse(modelId=MODEL, messages=MESSAGES)
-    assert len(bedrock.paths) == 2
-    assert [(event.status, event.usage) for event in recorded()] == [("ok", CONVERSED)]
-
-
 def test_other_operations_and_other_services_are_not_recorded(
     runtime: Any, bedrock: Bedrock, recorded: Recorded
 ) -> None:
