@@ -1,9 +1,13 @@
 """Reads usage out of Mistral's response bodies and streams.
 
-``prompt_tokens`` include the cached ones, which ``prompt_tokens_details`` tells.
+``prompt_tokens`` include the cached ones, which ``prompt_tokens_details`` tells. A conversation
+also tells which connectors it used: each is billed by the call at a price of its own, whatever the
+model, so they count beside it under their own names. What they found is read by the model, and told
+apart from the prompt.
 
-Sources: https://docs.mistral.ai/api and
-https://docs.mistral.ai/studio-api/conversations/advanced/prompt-caching
+Sources: https://docs.mistral.ai/api,
+https://docs.mistral.ai/studio-api/conversations/advanced/prompt-caching and
+https://docs.mistral.ai/studio/agents/agent-tools/websearch
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
+from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading, Share
 
 _BASE_TIERS: Final = frozenset({"", "default", "standard"})
 """Service tiers that are the base price."""
@@ -37,15 +41,32 @@ _WHOLES: Final = (
 )
 """Name and key of a whole, where its details stand, and name and key of the part in them."""
 
+_CONNECTORS: Final = {
+    "code_interpreter": "container_sessions",
+    "document_library": "file_searches",
+    "image_generation": "images",
+    "web_search": "web_searches",
+    "web_search_premium": "web_searches",
+}
+"""What calls of Mistral's own connectors are counted as; those of others are not billed by it."""
+
 
 class _Body(msgspec.Struct):
     """The fields of a body that matter here: answers and embeddings are large, and passed over."""
 
     model: Any = None
     usage: Any = None
+    outputs: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Output(msgspec.Struct):
+    """The field of an entry of a conversation that matters here; most entries have none."""
+
+    model: Any = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
+_decode_outputs = msgspec.json.Decoder(list[_Output]).decode
 
 
 def read(body: bytes) -> Reading:
@@ -59,9 +80,10 @@ def read(body: bytes) -> Reading:
     tier = text_of(used.get("service_tier")) if used else ""
     return Reading(
         usage=None if used is None else _usage(used, odd),
-        model=text_of(fields.model),
+        model=text_of(fields.model) or _answering(fields.outputs),
         service_tier="" if tier in _BASE_TIERS else tier,
         odd=tuple(odd),
+        others=() if used is None else _connectors(used, odd),
     )
 
 
@@ -90,6 +112,15 @@ class StreamWatcher(LineWatcher):
         return self._reading
 
 
+def _answering(outputs: msgspec.Raw) -> str:
+    """Return the model that a conversation was answered by, as the first entry with one tells."""
+    try:
+        told = (text_of(output.model) for output in _decode_outputs(outputs))
+    except msgspec.DecodeError:
+        return ""  # it is no conversation
+    return next(filter(None, told), "")
+
+
 def _usage(used: Any, odd: list[str]) -> dict[str, int]:
     usage: dict[str, int] = {}
     for name, key, details, part_name, part_key in _WHOLES:
@@ -102,4 +133,14 @@ def _usage(used: Any, odd: list[str]) -> dict[str, int]:
     name = "prompt_audio_seconds"  # billed beside the tokens
     if seconds := count_of(name, used.get(name), odd):
         usage["input_audio_seconds"] = seconds
+    name = "connector_tokens"  # in no other count
+    if found := count_of(name, used.get(name), odd):
+        usage["input_tokens"] = usage.get("input_tokens", 0) + found
     return usage
+
+
+def _connectors(used: Any, odd: list[str]) -> tuple[Share, ...]:
+    """Return what a conversation used of Mistral's connectors."""
+    told = fields_of(used.get("connectors")) or {}
+    counts = ((name, key, count_of(name, told.get(name), odd)) for name, key in _CONNECTORS.items())
+    return tuple(Share(model=name, usage={key: count}) for name, key, count in counts if count)

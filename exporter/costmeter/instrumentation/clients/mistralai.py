@@ -1,47 +1,65 @@
-"""Meters Mistral's SDK: chat, agent and fill-in-the-middle completions, and embeddings.
+"""Meters Mistral's SDK: chats, agents, conversations, responses, embeddings, pages, sound, classes.
 
 The seam is ``do_request`` and ``do_request_async`` of the class that all its resources derive from:
-every call passes through one of them once, around the SDK's own retries.
+every call passes through one of them once, around the SDK's own retries. What a batch used is
+recorded where its results are read.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from costmeter.instrumentation.clients import mistral_usage
+from costmeter.instrumentation.clients import mistral_answers, mistral_batch, mistral_usage
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.http_seam import Seam
+from costmeter.instrumentation.clients.mistral_answers import Asked, decode_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from costmeter.instrumentation.clients import Settings
-    from costmeter.instrumentation.clients.reading import Reading, Watcher
+    from costmeter.instrumentation.clients.reading import Reader, Reading, Watcher
 
 OPERATIONS: Final = {
     "chat/completions": "chat",
     "agents/completions": "chat",
+    "conversations": "chat",
+    "responses": "chat",
     "fim/completions": "text_completion",
     "embeddings": "embeddings",
+    "ocr": "ocr",
+    "audio/transcriptions": "transcription",
+    "audio/speech": "speech",
+    "moderations": "moderation",
+    "chat/moderations": "moderation",
+    "classifications": "classification",
+    "chat/classifications": "classification",
 }
 """OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; others are not metered.
+
+OpenTelemetry has no names for pages, sound and classes.
 
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
 
+_CONVERSATION: Final = re.compile(r"conversations/[^/]+(?:/restart)?")
+"""The path of a conversation that goes on, or starts again at one of its entries."""
 
-class _Asked(msgspec.Struct):
-    """The field of a request that matters here: prompts are large, and passed over."""
+_READERS: Final[dict[str, Callable[[Asked], Reader]]] = {
+    "conversations": lambda _: mistral_answers.CONVERSATION,
+    "responses": lambda _: mistral_answers.RESPONSE,
+    "ocr": mistral_answers.pages,
+    "audio/transcriptions": lambda _: mistral_answers.TRANSCRIPTION,
+    "audio/speech": mistral_answers.speech,
+}
+"""What reads answers that are not like a chat's, by the path."""
 
-    model: Any = None
-
-
-_decode = msgspec.json.Decoder(_Asked).decode
 _decode_whole = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -57,13 +75,20 @@ class Mistral:
     def start(self, client: Any, given: Mapping[str, Any]) -> Call | None:  # noqa: ARG002 - not asked
         """Return the call that is about to be made; None where it is not metered."""
         request = given["request"]
-        operation = OPERATIONS.get(request.url.path.rpartition("/v1/")[2])
-        if operation is None or request.method != "POST":
+        path = request.url.path.rpartition("/v1/")[2]
+        if request.method != "POST":
+            return mistral_batch.download(self.provider(str(request.url)), path)
+        if _CONVERSATION.fullmatch(path):
+            path = "conversations"
+        if (operation := OPERATIONS.get(path)) is None:
             return None
+        asked = _asked(request)
+        reader = _READERS.get(path)
         return Call(
             operation=operation,
             provider=self.provider(str(request.url)),
-            model=text_of(_decode(request.content).model),  # none for an agent, which has its own
+            model=text_of(asked.model),  # none for an agent, which has its own
+            reader=reader and reader(asked),
         )
 
     def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -93,6 +118,14 @@ class Mistral:
     def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of events."""
         return mistral_usage.StreamWatcher()
+
+
+def _asked(request: Any) -> Asked:
+    """Return the fields of a request; of a form, which is yet to be read, its model alone."""
+    form = getattr(request.stream, "fields", None)
+    if form is None:
+        return decode_asked(request.content)
+    return Asked(model=next((field.value for field in form if field.name == "model"), None))
 
 
 def meter(module: ModuleType, settings: Settings) -> list[Seam]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from operator import attrgetter
@@ -12,7 +13,6 @@ from pydantic import BaseModel
 
 from tests.instrumentation.clients.calls.making import standing_in
 from tests.instrumentation.clients.calls.sdk import (
-    BILLED,
     FREE,
     UNTRIED,
     Call,
@@ -34,6 +34,35 @@ CHATTED = [Seen("chat", "mistral-small-2603", USED)]
 FILLED_IN = [Seen("text_completion", "codestral-2508", {"input_tokens": 20, "output_tokens": 8})]
 FILLED_IN_STREAM = [Seen("text_completion", "mistral-small-2603", USED)]
 EMBEDDED = [Seen("embeddings", "mistral-embed", {"input_tokens": 15})]
+ANSWERED = [
+    Seen("chat", "mistral-small-2603", USED | {"reasoning_tokens": 20}),
+]
+CONVERSED = [
+    Seen("chat", "mistral-medium-2604", {"input_tokens": 7300, "output_tokens": 55}),
+    Seen("chat", "web_search", {"web_searches": 1}, calls=0),
+]
+HEARD = [Seen("transcription", "voxtral-mini-2602", {"input_audio_seconds": 203})]
+SAID = [Seen("speech", "voxtral-mini-tts-2603", {"input_characters": 12})]
+MODERATED = [Seen("moderation", "mistral-moderation-2603", {})]
+CLASSIFIED = [Seen("classification", "ft:classifier:ministral-3b-latest:1:2:3", {})]
+
+
+def paged(**pages: int) -> list[Seen]:
+    """Return the event of pages."""
+    return [Seen("ocr", "mistral-ocr-4-1", pages)]
+
+
+BATCH = [
+    *CHATTED,
+    *EMBEDDED,
+    *paged(input_pages=2),
+    *paged(annotated_pages=1),
+    *paged(annotated_pages=1),
+    *HEARD,
+    *CONVERSED,
+    *MODERATED,
+    *CLASSIFIED,
+]
 STREAM = (Way.STREAM,)
 
 
@@ -42,14 +71,47 @@ class Anything(BaseModel):
 
 
 def method(client: Any, call: Call, way: Way, *, asynchronous: bool) -> Callable[..., Any]:
-    """Return the method of a call: one for asyncio has a name of its own."""
-    return attrgetter(call.name + "_async" * asynchronous)(client)
+    """Return the method of a call: one for asyncio has a name of its own, some streams have none."""
+    found = attrgetter(call.name + "_async" * asynchronous)(client)
+    if call.name == "files.download":
+        return read_async(found) if asynchronous else read(found)
+    named = "stream" in call.name or way is not Way.STREAM
+    return found if named else functools.partial(found, stream=True)
+
+
+def read(download: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what downloads a file and reads it."""
+    return lambda **asked: download(**asked).read()
+
+
+def read_async(download: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same for asyncio."""
+
+    async def read(**asked: Any) -> Any:
+        return await (await download(**asked)).aread()
+
+    return read
 
 
 PARSED = {
     "response_format": Anything,
     "http_headers": {"x-standin-body": "chat_completion_parsed.json"},
 }
+CONVERSE = {"inputs": "What does it cost?"}
+GO_ON = CONVERSE | {"conversation_id": "conv_1"}
+RESPOND = {"model": "mistral-small-latest", "input": "What does it cost?"}
+DOCUMENT = {"type": "document_url", "document_url": "https://example.com/prices.pdf"}
+READ = {"model": "mistral-ocr-latest", "document": DOCUMENT}
+HEAR = {
+    "model": "voxtral-mini-latest",
+    "file": {"file_name": "talk.mp3", "content": b"ID3"},
+}
+SAY = {"model": "voxtral-mini-tts-2603", "input": "Für 5 € mehr", "voice_id": "voice_592"}
+MODERATE = {"model": "mistral-moderation-latest"}
+CLASSIFY = {"model": "ft:classifier:ministral-3b-latest:1:2:3"}
+BOTH = (Way.AT_ONCE, Way.STREAM)
+
+
 METERED = [
     Call("chat.complete", CHAT, CHATTED),
     Call("chat.stream", CHAT, CHATTED, STREAM),
@@ -57,27 +119,36 @@ METERED = [
     Call("chat.parse_stream", CHAT | {"response_format": Anything}, CHATTED, STREAM),
     Call("agents.complete", AGENT, CHATTED),
     Call("agents.stream", AGENT, CHATTED, STREAM),
+    Call("beta.conversations.start", CONVERSE | {"model": "mistral-medium-latest"}, CONVERSED),
+    Call("beta.conversations.start_stream", CONVERSE | {"agent_id": "ag_1"}, CONVERSED, STREAM),
+    Call("beta.conversations.append", GO_ON, CONVERSED),
+    Call("beta.conversations.append_stream", GO_ON, CONVERSED, STREAM),
+    Call("beta.conversations.restart", GO_ON | {"from_entry_id": "msg_1"}, CONVERSED),
+    Call(
+        "beta.conversations.restart_stream", GO_ON | {"from_entry_id": "msg_1"}, CONVERSED, STREAM
+    ),
+    Call("responses.create", RESPOND, ANSWERED, BOTH),
     Call("fim.complete", FILL_IN, FILLED_IN),
     Call("fim.stream", FILL_IN, FILLED_IN_STREAM, STREAM),
     Call("embeddings.create", EMBED, EMBEDDED),
+    Call("ocr.process", READ, paged(input_pages=2)),
+    Call("audio.transcriptions.complete", HEAR, HEARD),
+    Call("audio.transcriptions.stream", HEAR, HEARD, STREAM),
+    Call("audio.speech.complete", SAY, SAID, BOTH),
+    Call("classifiers.moderate", MODERATE | {"inputs": ["one"]}, MODERATED),
+    Call("classifiers.moderate_chat", MODERATE | {"inputs": [MESSAGES]}, MODERATED),
+    Call("classifiers.classify", CLASSIFY | {"inputs": ["one"]}, CLASSIFIED),
+    Call("classifiers.classify_chat", CLASSIFY | {"input": [{"messages": MESSAGES}]}, CLASSIFIED),
+    Call("files.download", {"file_id": "batch_output"}, BATCH),
+    Call("batch.jobs.get", {"job_id": "batch_job_inline", "inline": True}, [*CHATTED, *EMBEDDED]),
 ]
 UNMETERED = {
     FREE: [
         Call("models.list"),
         Call("files.list"),
-        Call("batch.jobs.get", {"job_id": "job_1"}),
-    ],
-    BILLED: [
-        Call("beta.conversations.start", {"inputs": "one", "model": "mistral-small-latest"}),
-        Call("responses.create", {"input": "one", "model": "mistral-small-latest"}),
-        Call(
-            "ocr.process",
-            {"model": "mistral-ocr", "document": {"type": "document_url", "document_url": "a"}},
-        ),
-        Call("audio.transcriptions.complete", {"model": "voxtral-mini", "file_url": "a"}),
-        Call("audio.speech.complete", {"input": "one", "model": "voxtral-tts", "voice_id": "a"}),
-        Call("classifiers.moderate", {"model": "mistral-moderation-latest", "inputs": ["one"]}),
-        Call("classifiers.classify", {"model": "mistral-small-latest", "inputs": ["one"]}),
+        Call("batch.jobs.create", {"endpoint": "/v1/chat/completions", "requests": []}),
+        Call("responses.count_input_tokens", RESPOND),
+        Call("beta.conversations.get_history", {"conversation_id": "conv_1"}),
     ],
     UNTRIED: [Call("audio.realtime", ways=())],
 }

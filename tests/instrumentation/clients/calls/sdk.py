@@ -31,12 +31,13 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What an event says."""
+    """What an event says; one of another model or tool that took part counts as no call."""
 
     operation: str
     model: str
     usage: Mapping[str, int]
     status: str = "ok"
+    calls: int = 1
 
 
 @dataclass(frozen=True)
