@@ -219,6 +219,26 @@ def test_a_sidecar_that_is_down_holds_back_what_else_is_said_of_it(
     ]
 
 
+def test_what_jumps_in_many_budgets_is_one_message_without_those_whose_burning_says_it(
+    program: str, hooks: Hooks, tmp_path: Path
+) -> None:
+    burning = SPIKE | {"alertname": "CostBudgetBurnFast", "severity": "critical", "kind": "burn"}
+    server = Alertmanager(tmp_path, {"COSTMETER_WEBHOOK_URL": hooks.url("/")})
+    with server.run(program):
+        server.post(
+            burning | {"budget": "search", "window": "month", "summary": "search burns"},
+            *(SPIKE | {"budget": name, "summary": name} for name in ("all", "search", "web")),
+        )
+        until(lambda: len(hooks.posted["/"]) >= 2)
+        server.post(SENTINEL)
+        until(lambda: ("firing", ["last"]) in hooks.summaries("/"))
+    assert sorted(hooks.summaries("/")) == [
+        ("firing", ["all", "web"]),
+        ("firing", ["last"]),
+        ("firing", ["search burns"]),
+    ]
+
+
 def test_a_threshold_is_told_once_a_period_also_across_a_restart(
     program: str, hooks: Hooks, tmp_path: Path
 ) -> None:
