@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from costmeter.clock import SYSTEM_CLOCK
+from costmeter.ledger.reservations import Reservation
 from costmeter.sidecar.gate import Gate
 from costmeter.units import NANO
 from tests.gate.stack import HARD, Stack, ask
+from tests.waiting import until
 
 
 def test_what_is_reserved_counts_against_the_limit_until_its_event_is_in_the_ledger(stack: Stack):
@@ -111,6 +116,56 @@ def test_what_a_dead_process_reserved_ends_once_its_journal_is_read_and_not_befo
     assert gate.reserved()["search"] == 4 * NANO
     gate.settle([], SYSTEM_CLOCK.monotonic_ns())
     assert gate.reserved()["search"] == NANO
+
+
+def test_a_restart_of_the_exporter_ends_no_reservation(stack: Stack):
+    stack.start()
+    running, gone = stack.ask(6), stack.ask(1)
+    stack.pipeline.gate.cancel(gone.reservation)
+    stack.pipeline.stop()
+
+    stack.start()
+    assert stack.reserved() == 6 * NANO
+    assert stack.ask(4).outcome == "refused"  # 6 + 4 reach 10
+    stack.spend("2", reservation=running.reservation)
+    assert stack.reserved() == 0
+    stack.pipeline.stop()
+    stack.start()
+    assert stack.reserved() == 0
+
+
+def test_a_reservation_that_was_kept_lapses_by_the_time_that_it_was_made_at(stack: Stack):
+    stack.start()
+    gate = Gate(stack.pipeline, lambda _: False, clock=SYSTEM_CLOCK)
+    minutes = 60 * NANO
+    made_ns = SYSTEM_CLOCK.now_ns() - 9 * minutes
+    gate.resume({"earlier": Reservation(6 * NANO, ("search",), None, made_ns)})
+    now_ns = SYSTEM_CLOCK.monotonic_ns()
+    gate.settle([], now_ns)
+    assert gate.reserved()["search"] == 6 * NANO
+    gate.settle([], now_ns + minutes)
+    assert gate.reserved()["search"] == 0
+
+
+def test_what_a_process_reserved_that_died_meanwhile_ends_once_its_journal_is_read(stack: Stack):
+    stack.start()
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    stack.pipeline.gate.ask(ask(6), owner=child.pid)
+    stack.pipeline.stop()
+    child.wait()
+    stack.start()
+    until(lambda: stack.reserved() == 0)
+
+
+def test_what_is_reserved_and_given_back_at_once_is_never_written(stack: Stack):
+    stack.start()
+    gate = Gate(stack.pipeline, lambda _: False, clock=SYSTEM_CLOCK)
+    first, second, third = (gate.ask(ask(1)).reservation for _ in range(3))
+    gate.cancel(first)
+    assert gate.take_changes().keys() == {second, third}
+    gate.cancel(second)
+    gate.settle([third], None)  # the commit of its event has deleted it
+    assert gate.take_changes() == {second: None}
 
 
 def test_nothing_is_decided_before_all_that_was_used_is_read(stack: Stack, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from costmeter.ledger.requests import OpenRequest
+from costmeter.ledger.reservations import Reservation
 
 
 class EventRow(NamedTuple):
@@ -55,7 +56,8 @@ class Batch:
         shown: series whose value may be exposed from now on.
         corrections: costs of events that had none; the money itself is in ``sums``.
         requests: by id, what requests under way have cost; nothing for those that have ended.
-        settled: reservations of the gate that its events put an end to; the ledger keeps none.
+        reserved: reservations of the gate by name; None for those that have ended.
+        settled: reservations that its events put an end to.
         identities: digests of its events' identities, and when each was taken.
     """
 
@@ -66,6 +68,7 @@ class Batch:
     shown: list[int] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
     requests: dict[str, list[OpenRequest]] = field(default_factory=dict)
+    reserved: dict[str, Reservation | None] = field(default_factory=dict)
     settled: list[str] = field(default_factory=list)
     identities: dict[bytes, int] = field(default_factory=dict)
 

@@ -151,7 +151,20 @@ _VERSION_4: Final = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-STEPS: Final[Sequence[Sequence[str]]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5: Final = (
+    # -- What the gate has set aside for calls under way; budgets is a JSON array of names.
+    """CREATE TABLE reservation (
+        name TEXT PRIMARY KEY,
+        nano_usd INTEGER NOT NULL,
+        budgets TEXT NOT NULL,
+        owner INTEGER,
+        made_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+)
+
+STEPS: Final[Sequence[Sequence[str]]] = (
+    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5,
+)  # fmt: skip
 """What leads from each version to the next: ``STEPS[n]`` from version ``n`` to ``n + 1``."""
 
 SCHEMA_VERSION: Final = len(STEPS)

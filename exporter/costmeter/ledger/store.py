@@ -13,13 +13,14 @@ import msgspec
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import LedgerError
-from costmeter.ledger import events, identities, money
+from costmeter.ledger import events, identities, money, reservations
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.events import StoredEvent
 from costmeter.ledger.file import BUSY_SECONDS, connect, create, hold, wal
 from costmeter.ledger.migrations import SCHEMA_VERSION
 from costmeter.ledger.money import Group, Money
 from costmeter.ledger.requests import OpenRequest, Part
+from costmeter.ledger.reservations import Reservation
 from costmeter.ledger.schema import AMOUNT_COLUMNS, Cell, canonical, cell_of, identity
 
 _ADD_TOTAL: Final = (
@@ -196,6 +197,8 @@ class Ledger:
             events.correct(connection, batch.corrections, prices)
             self._hold_requests(batch.requests)
             identities.take(connection, batch.identities.items())
+            reservations.keep(connection, batch.reserved)
+            reservations.settle(connection, batch.settled)
         self._new.clear()
         self._prices = prices
         self._bound_wal()
@@ -235,6 +238,11 @@ class Ledger:
             OpenRequest(request, Part(endpoint, provider), began_ns, cost)
             for request, endpoint, provider, began_ns, cost in rows
         ]
+
+    def reservations(self) -> dict[str, Reservation]:
+        """Return what the gate had set aside, by name, oldest first."""
+        with self._errors():
+            return reservations.kept(self._connection)
 
     def account_labels(self, series: int) -> dict[str, str]:
         """Return the labels that say whom a series of money, tokens or calls is for.

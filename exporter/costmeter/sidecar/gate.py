@@ -3,16 +3,15 @@
 What counts against a limit is what the ledger has and what is reserved. A reservation ends once the
 usage event that carries it is committed, so that money is never counted as neither; and where no
 event will come: when it is cancelled, when the process that made it is dead and its journal is
-read, or after its time to live.
+read, or after its time to live. The ledger keeps them, so a restart of the sidecar ends none.
 """
 
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from costmeter.budgets import enforcement
 from costmeter.budgets.budget import Budget, Limits
@@ -22,9 +21,11 @@ from costmeter.budgets.period import Period
 from costmeter.budgets.spending import PeriodSpend
 from costmeter.clock import Clock
 from costmeter.gate_protocol import Answer, Ask, Outcome
+from costmeter.ledger.reservations import Reservation
 from costmeter.names import ALL_SPEND
 from costmeter.pricing.book import PriceBook
 from costmeter.sidecar.config import Config
+from costmeter.sidecar.reservations import Reservations
 from costmeter.sidecar.view import State
 from costmeter.units import NANO
 
@@ -53,13 +54,6 @@ class Others(Protocol):
         """Return what a period inherits in nano-dollars: ``own``, less what they have spent."""
 
 
-class _Reservation(NamedTuple):
-    nano: int
-    budgets: tuple[str, ...]
-    owner: int | None
-    made_ns: int
-
-
 class Gate:
     """Answers questions and keeps the reservations. Every method may be called from any thread."""
 
@@ -79,11 +73,7 @@ class Gate:
         self._clock = clock
         self._others = others
         self._lock = threading.Lock()
-        self._name = uuid.uuid4().hex[:12]
-        self._made = 0
-        self._open: dict[str, _Reservation] = {}  # oldest first
-        self._reserved: Counter[str] = Counter()
-        self._orphaned_ns: dict[str, int] = {}
+        self._reservations = Reservations(clock)
         self._checks: Counter[tuple[str, Outcome]] = Counter()
 
     def ask(self, ask: Ask, owner: int | None = None) -> Answer:
@@ -96,7 +86,7 @@ class Gate:
         with self._lock:
             self._checks[ALL_SPEND, "unavailable"] += ask.missed
             if ask.replaces:
-                self._end(ask.replaces)
+                self._reservations.end(ask.replaces)
             if self._books.state == "starting":
                 self._checks[ALL_SPEND, "unavailable"] += 1
                 return Answer("unavailable", "the exporter is still reading what was used")
@@ -105,15 +95,12 @@ class Gate:
     def cancel(self, reservation: str) -> None:
         """End a reservation whose call is not going to be made."""
         with self._lock:
-            self._end(reservation)
+            self._reservations.end(reservation)
 
     def bury(self, owner: int) -> None:
         """Take note that a process is dead: what it reserved ends with the end of its journal."""
-        now_ns = self._clock.monotonic_ns()
         with self._lock:
-            for name, each in self._open.items():
-                if each.owner == owner:
-                    self._orphaned_ns[name] = now_ns
+            self._reservations.bury(owner)
 
     def settle(self, reservations: Iterable[str], read_ns: int | None) -> None:
         """End reservations whose usage the budgets have from now on, or that none will come of.
@@ -125,19 +112,23 @@ class Gate:
         """
         with self._lock:
             for name in reservations:
-                self._end(name)
-            if read_ns is None:
-                return
-            for name in [name for name, at in self._orphaned_ns.items() if at < read_ns]:
-                self._end(name)
-            lapsed_ns = read_ns - int(
-                self._books.config.gate.reservation_ttl.total_seconds() * NANO
-            )
-            while self._open:
-                name, oldest = next(iter(self._open.items()))
-                if oldest.made_ns > lapsed_ns:
-                    break
-                self._end(name)
+                self._reservations.settle(name)
+            if read_ns is not None:
+                ttl = self._books.config.gate.reservation_ttl
+                self._reservations.lapse(read_ns, int(ttl.total_seconds() * NANO))
+
+    # -- for the ledger ------------------------------------------------------------------------
+
+    def resume(self, kept: Mapping[str, Reservation]) -> set[int]:
+        """Take over what a ledger holds; return the processes that it was reserved for."""
+        with self._lock:
+            self._reservations.resume(kept)
+            return self._reservations.owners
+
+    def take_changes(self) -> dict[str, Reservation | None]:
+        """Return the reservations made since the last call, and None for those that ended."""
+        with self._lock:
+            return self._reservations.take_changes()
 
     # -- for /metrics --------------------------------------------------------------------------
 
@@ -153,7 +144,8 @@ class Gate:
     def reserved(self) -> dict[str, int]:
         """Return what is reserved of each budget, in nano-dollars."""
         with self._lock:
-            return {each.name: self._reserved[each.name] for each in self._books.budgets.budgets}
+            reserved = self._reservations.by_budget
+            return {each.name: reserved[each.name] for each in self._books.budgets.budgets}
 
     def emergencies(self, standings: Sequence[Standing]) -> dict[str, bool]:
         """Return which budgets are in emergency mode, of all that there are."""
@@ -219,7 +211,7 @@ class Gate:
             budget,
             spend.period,
             spend.spend - spend.credit + (elsewhere or 0),
-            self._reserved[budget.name],
+            self._reservations.by_budget[budget.name],
             limits.soft,
             limits.hard,
             complete=elsewhere is not None,
@@ -262,18 +254,4 @@ class Gate:
 
     def _reserve(self, nano: int, positions: Sequence[Position], owner: int | None) -> str:
         budgets = tuple(dict.fromkeys(each.budget.name for each in positions))
-        if not (nano and budgets):
-            return ""
-        self._made += 1
-        name = f"{self._name}-{self._made}"
-        self._open[name] = _Reservation(nano, budgets, owner, self._clock.monotonic_ns())
-        for budget in budgets:
-            self._reserved[budget] += nano
-        return name
-
-    def _end(self, name: str) -> None:
-        ended = self._open.pop(name, None)
-        self._orphaned_ns.pop(name, None)
-        if ended is not None:
-            for budget in ended.budgets:
-                self._reserved[budget] -= ended.nano
+        return self._reservations.make(nano, budgets, owner) if nano and budgets else ""

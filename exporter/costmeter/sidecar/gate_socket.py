@@ -102,7 +102,7 @@ class GateSocket:
             time.sleep(_PAUSE_SECONDS)
             return
         try:
-            owner = self._watch(_peer(connection))
+            owner = self.watch(_peer(connection))
         except ProcessLookupError:  # dead by now: there is nobody to answer
             connection.close()
             return
@@ -144,8 +144,10 @@ class GateSocket:
             case Cancel(reservation):
                 self._gate.cancel(reservation)
 
-    def _watch(self, process: int) -> int | None:
+    def watch(self, process: int) -> int | None:
         """Return the process as the owner of reservations; None where its end will not be told.
+
+        From the thread that answers, or before it begins.
 
         A process of another container is not seen from here unless they share their processes.
 

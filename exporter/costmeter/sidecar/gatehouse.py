@@ -7,6 +7,7 @@ import logging
 from costmeter.budgets.enforcement import IsEmergency
 from costmeter.clock import Clock
 from costmeter.errors import CostmeterError
+from costmeter.ledger.store import Ledger
 from costmeter.sidecar.elsewhere import Elsewhere
 from costmeter.sidecar.gate import Books, Gate
 from costmeter.sidecar.gate_socket import GateSocket
@@ -23,20 +24,24 @@ class Gatehouse:
     """
 
     def __init__(
-        self, books: Books, is_emergency: IsEmergency, *, ledger: str, clock: Clock
+        self, books: Books, is_emergency: IsEmergency, *, ledger: Ledger, clock: Clock
     ) -> None:
-        """Build it; :meth:`open` lets the first one in.
+        """Build it, with what was reserved before; :meth:`open` lets the first one in.
 
         Args:
             books: budgets, prices and configuration in force.
             is_emergency: says which budgets were put in emergency mode.
-            ledger: the id of the ledger.
+            ledger: has the reservations, and an id.
             clock: what tells the time.
+
+        Raises:
+            LedgerError: it cannot be read.
         """
         self._books = books
         self._socket: GateSocket | None = None
-        self.elsewhere = Elsewhere(lambda: books.config.prometheus, ledger, clock)
+        self.elsewhere = Elsewhere(lambda: books.config.prometheus, ledger.id, clock)
         self.gate = Gate(books, is_emergency, clock=clock, others=self.elsewhere)
+        self._owners = self.gate.resume(ledger.reservations())
 
     def open(self) -> str:
         """Begin to answer; return what keeps it from doing so, empty where nothing does."""
@@ -46,6 +51,11 @@ class Gatehouse:
         except CostmeterError as error:
             log.error("%s; it can be asked over HTTP only", error)  # noqa: TRY400 - no bug of ours
             return str(error)
+        for process in self._owners:
+            try:
+                self._socket.watch(process)
+            except ProcessLookupError:
+                self.gate.bury(process)
         self._socket.start()
         return ""
 

@@ -130,9 +130,7 @@ class Pipeline:
         self.emergencies = Emergencies(self.ledger, clock)
         self.alerts = AlertBook(self.ledger, self.emergencies)
         self.budgets = self.new_budgets(config)
-        self.gatehouse = Gatehouse(
-            self, self.emergencies.active, ledger=self.ledger.id, clock=clock
-        )
+        self.gatehouse = Gatehouse(self, self.emergencies.active, ledger=self.ledger, clock=clock)
         self.gate = self.gatehouse.gate
         positions = self.ledger.positions()
         self.readers = [JournalReader(path, positions) for path in config.journal]
@@ -321,6 +319,13 @@ class Pipeline:
         batch.forget.extend((*self._forget, *delivery.forget))
         batch.shown.extend(self.publisher.due())
         self._forget = []
+        # What is reserved is no reason to commit all the time, but for what is to outlive us.
+        if (
+            not batch.is_empty
+            or self._draining.is_set()
+            or self._dues.is_due("reservations", IDLE_SECONDS)
+        ):
+            batch.reserved = self.gate.take_changes()
         return _Turn(batch, delivery, began_ns if read_journals and not self._behind else None)
 
     def _settle(self, turn: _Turn) -> None:
