@@ -24,11 +24,12 @@ def test_an_action_that_nobody_waits_for_any_more_is_not_done() -> None:
     assert done == []
 
 
-def test_what_waits_can_be_turned_away() -> None:
+def test_what_waits_and_what_comes_later_can_be_turned_away() -> None:
     asked = Asked()
     waiting = asked.put(lambda: 1)
     asked.put(lambda: 2).cancel()
-    asked.refuse(OSError("it ended"))
-    with pytest.raises(OSError, match="it ended"):
-        waiting.result(0)
+    asked.close(OSError("it ended"))
+    for each in (waiting, asked.put(lambda: 3)):
+        with pytest.raises(OSError, match="it ended"):
+            each.result(0)
     asked.carry_out()

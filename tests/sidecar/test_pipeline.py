@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -15,6 +15,7 @@ from costmeter.errors import JournalError, LedgerError
 from costmeter.journal.writer import JournalWriter
 from costmeter.ledger import query
 from costmeter.ledger.batch import Batch
+from costmeter.ledger.store import Ledger
 from costmeter.sidecar.config import Config, load
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
@@ -260,6 +261,30 @@ def test_a_reload_takes_new_prices_and_keeps_the_old_where_something_is_wrong(st
     assert exporter.reload()[0].startswith("timezone: 'Nowhere'")
     assert scrape(exporter)["cost_config_last_reload_successful[]"] == 0
     assert str(pipeline.config.timezone) == "UTC"
+
+
+def test_a_reload_that_fails_in_the_middle_changes_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, exporter = stack.start()
+    before = (pipeline.config, pipeline.prices, pipeline.budgets)
+
+    def damaged(_: Ledger) -> NoReturn:
+        raise LedgerError("ledger.db: disk I/O error")
+
+    monkeypatch.setattr(Ledger, "open_requests", damaged)
+    assert exporter.reload() == ["ledger.db: disk I/O error"]
+    assert (pipeline.config, pipeline.prices, pipeline.budgets) == before
+    assert scrape(exporter)["cost_config_last_reload_successful[]"] == 0
+    monkeypatch.undo()
+    assert exporter.reload() == []
+    assert scrape(exporter)["cost_config_last_reload_successful[]"] == 1
+
+
+def test_a_reload_of_an_exporter_that_has_stopped_says_so_at_once(stack: Stack) -> None:
+    pipeline, _ = stack.start()
+    pipeline.stop()
+    assert pipeline.reload() == ["the exporter has stopped"]
 
 
 def test_a_drain_ends_once_the_last_cent_was_scraped(stack: Stack) -> None:

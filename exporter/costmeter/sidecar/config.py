@@ -33,6 +33,7 @@ from costmeter.names import DIMENSIONS
 from costmeter.pricing.schema import PricesConfig
 from costmeter.schema import Duration, Section, Zone
 from costmeter.sidecar.rights import AccessConfig
+from costmeter.units import NANO
 from costmeter.workloads.schema import ResourceConfig
 
 _RESERVED_LABELS: Final = frozenset(
@@ -71,6 +72,11 @@ class EventsConfig(Section):
 
     keep: bool = True
     retention: Duration = timedelta(days=90)
+
+    @property
+    def retention_ns(self) -> int:
+        """The same in nanoseconds."""
+        return int(self.retention.total_seconds() * NANO)
 
 
 class IntakeConfig(Section):

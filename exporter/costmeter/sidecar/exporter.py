@@ -276,8 +276,8 @@ class Exporter:
         yield Gauges(names.COLLECTOR_SUCCESS, success)
         yield _single(names.SCRAPES, self._scrapes)
         yield _single(names.SCRAPE_DURATION, self._scrape_seconds)
-        yield _single(names.CONFIG_RELOAD_SUCCESS, pipeline.reload_succeeded)
-        yield _single(names.CONFIG_RELOAD_TIMESTAMP, pipeline.reloaded_ns / NANO)
+        yield _single(names.CONFIG_RELOAD_SUCCESS, pipeline.reloading.succeeded)
+        yield _single(names.CONFIG_RELOAD_TIMESTAMP, pipeline.reloading.last_ns / NANO)
         yield Gauges(names.ALERTS_RECEIVED, list(pipeline.alerts.counts.items()))
 
     # -- small ---------------------------------------------------------------------------------

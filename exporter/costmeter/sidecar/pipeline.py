@@ -20,7 +20,7 @@ import msgspec
 from costmeter.budgets.emergency import Emergencies
 from costmeter.budgets.meter import BudgetMeter
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.errors import ConfigError, CostmeterError, LedgerError
+from costmeter.errors import CostmeterError, LedgerError
 from costmeter.journal.reader import JournalReader
 from costmeter.ledger.accounting import Accountant
 from costmeter.ledger.audit import Document
@@ -43,6 +43,7 @@ from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.gatehouse import Gatehouse
 from costmeter.sidecar.publisher import Publisher
+from costmeter.sidecar.reload import Reload
 from costmeter.sidecar.submissions import Delivery, Submissions
 from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
 from costmeter.units import NANO
@@ -57,6 +58,8 @@ RETRY_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 CHARGE_SECONDS: Final = 15.0
 PRUNE_SECONDS: Final = 3600.0
+RELOAD_SECONDS: Final = 60.0
+"""How long a reload may take before whoever asked for it is told to look again."""
 PRICES_SECONDS: Final = 300.0
 """How often it is asked whether prices have to be fetched, and how soon after a failure again."""
 
@@ -91,6 +94,7 @@ class Pipeline:
         gatehouse: the gate and what belongs to it.
         gate: what applications ask before they spend.
         readings: what the watched resources use now.
+        reloading: how reading the configuration again went last.
         collectors: how each part did last.
     """
 
@@ -113,7 +117,6 @@ class Pipeline:
             JournalError: a journal directory cannot be used.
         """
         self.config = config
-        self._load = load
         self._clock = clock
         config.make_journals()
         self.prices = PriceBook(config.kept_prices, clock=clock)
@@ -136,7 +139,7 @@ class Pipeline:
         self.readers = [JournalReader(path, positions) for path in config.journal]
         self._sampler = ResourceSampler(config.resources, clock=clock)
         self.readings: list[Reading] = []
-        self._accountant = self._new_accountant()
+        self._accountant = self._new_accountant(config, self.prices, self.budgets)
         self._forget: list[str] = []
         self._waiting: _Turn | None = None
         self._submissions = Submissions(positions, clock)
@@ -156,8 +159,7 @@ class Pipeline:
         self.collectors = Collectors(
             ("journal", "ledger", "budgets", "resources", "prices", "gate")
         )
-        self.reloaded_ns = clock.now_ns()
-        self.reload_succeeded = True
+        self.reloading = Reload(load, self._conflicts, self._take_over, clock)
         self.publisher.begin_counts(config.label_caps)
 
     # -- from any thread -----------------------------------------------------------------------
@@ -200,7 +202,12 @@ class Pipeline:
 
     def reload(self) -> list[str]:
         """Read the configuration again; return what is wrong with it."""
-        return self.between_commits(self._reload_and_note).result(timeout=60)
+        try:
+            return self.between_commits(self.reloading).result(RELOAD_SECONDS)
+        except TimeoutError:
+            return [f"not done within {RELOAD_SECONDS:g} s; /metrics tells when it is"]
+        except UnavailableError as error:
+            return [str(error)]
 
     def between_commits(self, action: Callable[[], Outcome]) -> Future[Outcome]:
         """Have something done on the pipeline's thread, where all that was taken is committed.
@@ -254,7 +261,7 @@ class Pipeline:
             self._thread.join()
         stopped = UnavailableError("the exporter stopped before the batch was committed")
         self._submissions.refuse(stopped)
-        self._asked.refuse(stopped)
+        self._asked.close(UnavailableError("the exporter has stopped"))
         if self._waiting is not None:
             self._waiting.delivery.refuse(stopped)
         self._sampler.close()
@@ -388,7 +395,7 @@ class Pipeline:
         if self._outdated and self._dues.is_due("renew", RETRY_SECONDS):
             self._renew()
         if self._dues.is_due("prune", PRUNE_SECONDS):
-            before_ns = self._clock.now_ns() - self._retention_ns
+            before_ns = self._clock.now_ns() - self.config.events.retention_ns
             try:
                 self.ledger.prune(before_ns)
                 self.alerts.prune(before_ns)
@@ -414,33 +421,19 @@ class Pipeline:
 
     # -- configuration and prices --------------------------------------------------------------
 
-    def _reload_and_note(self) -> list[str]:
-        found = self._reload()
-        self.reload_succeeded = not found
-        if not found:
-            self.reloaded_ns = self._clock.now_ns()
-        return found
+    def _conflicts(self, config: Config) -> list[str]:
+        return [*self.config.fixed_to(config), *self.book.conflicts(config)]
 
-    def _reload(self) -> list[str]:
-        if self._load is None:
-            return ["there is no configuration file to read again"]
-        try:
-            config = self._load()
-        except ConfigError as error:
-            return list(error.problems)
-        if found := [*self.config.fixed_to(config), *self.book.conflicts(config)]:
-            return found
-        try:
-            self.check_committed()
-            prices = PriceBook(config.kept_prices, clock=self._clock, predecessor=self.prices)
-            budgets = self.new_budgets(config)
-            self.book.note_file(config)
-        except CostmeterError as error:
-            return [str(error)]
+    def _take_over(self, config: Config) -> None:
+        """Put a configuration in force, or raise before anything has changed."""
+        self.check_committed()
+        prices = PriceBook(config.kept_prices, clock=self._clock, predecessor=self.prices)
+        budgets = self.new_budgets(config)
+        accountant = self._new_accountant(config, prices, budgets)
+        self.book.note_file(config)
         self.config, self.prices, self.budgets = config, prices, budgets
+        self._accountant = accountant
         self._sampler.watch(config.resources)
-        self._accountant = self._new_accountant()
-        return []
 
     def check_committed(self) -> None:
         """Check that nothing waits to be committed, when what the ledger has would not be all.
@@ -462,22 +455,20 @@ class Pipeline:
                 self.collectors.report("prices", began, told)
             self._stopped.wait(PRICES_SECONDS)
 
-    @property
-    def _retention_ns(self) -> int:
-        return int(self.config.events.retention.total_seconds() * NANO)
-
-    def _new_accountant(self) -> Accountant:
+    def _new_accountant(
+        self, config: Config, prices: PriceBook, budgets: BudgetMeter
+    ) -> Accountant:
         accountant = Accountant(
             self.publisher.intern,
-            self.prices.tariff,
-            self.config.label_caps,
+            prices.tariff,
+            config.label_caps,
             clock=self._clock,
-            retention_ns=self._retention_ns,
-            keep_events=self.config.events.keep,
+            retention_ns=config.events.retention_ns,
+            keep_events=config.events.keep,
             is_taken=self.ledger.is_taken,
         )
         accountant.know(series.labels for series in self.ledger.series())
-        accountant.know(budget.named for budget in self.budgets.budgets)
+        accountant.know(budget.named for budget in budgets.budgets)
         accountant.resume(self.ledger.open_requests())
         return accountant
 
