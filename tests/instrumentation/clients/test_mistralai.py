@@ -264,7 +264,33 @@ def test_the_sdks_own_retries_are_one_call(client: Mistral, recorded: Recorded, 
     answer = getattr(client.chat, ask)(**ASKED, **fault(f"once {ask}"), retries=again)
     if ask == "stream":
         list(answer)
-    assert [(event.status, event.usage) for event in recorded()] == [("ok", USED)]
+    attempt, event = recorded()
+    assert (attempt.status, attempt.calls, attempt.retries) == ("server_error", 0, 1)
+    assert (attempt.provider, attempt.model) == ("mistral_ai", "mistral-small-latest")
+    assert (event.status, event.calls, event.retries, event.usage) == ("ok", 1, 0, USED)
+
+
+async def test_each_attempt_is_counted_by_how_it_failed(metered: None, recorded: Recorded) -> None:
+    codes = [0, 429, 429]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if code := codes.pop(0):
+            return httpx2.Response(code)
+        raise httpx2.ReadTimeout("late", request=request)
+
+    transport = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    backoff = utils.BackoffStrategy(1, 1, 1, 1000, jitter_ms=0)
+    again = utils.RetryConfig("backoff", backoff, retry_connection_errors=True)
+    client = Mistral(api_key="key", async_client=transport)
+    with pytest.raises(IndexError):  # it would try on, but there is nothing more to answer
+        await client.chat.complete_async(**ASKED, retries=again)
+    await transport.aclose()
+    assert [(event.status, event.calls, event.retries) for event in recorded()] == [
+        ("timeout", 0, 1),
+        ("rate_limited", 0, 1),
+        ("rate_limited", 0, 1),
+        ("error", 1, 0),
+    ]
 
 
 def test_an_answer_that_is_no_json_is_counted_without_usage(

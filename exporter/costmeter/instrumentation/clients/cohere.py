@@ -124,7 +124,8 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     package = module.__name__.partition(".")[0]
-    http = sys.modules[f"{package}.core.http_client"]
+    name = f"{package}.core.http_client"
+    http = sys.modules[name]
     dialect = Cohere(settings)
     seams: list[Patch] = [
         Seam(client, name, dialect)
@@ -132,5 +133,5 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
         for name in ("request", "stream")
     ]
     for wait in ("_retry_timeout", "_retry_timeout_from_retries"):
-        seams += retries.seams(package, (http,), wait, retries.before(dialect.again))
+        seams += retries.seams(package, (name,), wait, retries.before(dialect.again))
     return seams

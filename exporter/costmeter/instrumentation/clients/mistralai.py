@@ -18,12 +18,13 @@ from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.http_seam import Seam
 from costmeter.instrumentation.clients.mistral_answers import Asked, decode_asked
+from costmeter.instrumentation.clients.retries import before, retried, seams, status_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Reader, Reading, Watcher
 
 OPERATIONS: Final = {
@@ -60,6 +61,8 @@ _READERS: Final[dict[str, Callable[[Asked], Reader]]] = {
 }
 """What reads answers that are not like a chat's, by the path."""
 
+_RETRIES: Final = "mistralai.client.utils.retries"
+"""The module whose function says how long to wait before a retry, and is asked nothing else."""
 _decode_whole = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -90,6 +93,12 @@ class Mistral:
             model=text_of(asked.model),  # none for an agent, which has its own
             reader=reader and reader(asked),
         )
+
+    def again(self, exception: Any, *_: Any, **__: Any) -> None:
+        """Tell that an attempt is made again, which ended in an exception."""
+        response = getattr(exception, "response", None)
+        request = exception.request if response is None else response.request
+        retried(self.start(None, {"request": request}), status_after(response, exception))
 
     def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return the same arguments, but asking another model."""
@@ -128,11 +137,14 @@ def _asked(request: Any) -> Asked:
     return Asked(model=next((field.value for field in form if field.name == "model"), None))
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Seam]:
-    """Return the seams that meter the SDK.
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
+    """Return the seams that meter the SDK, and count its retries.
 
     Raises:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = Mistral(settings)
-    return [Seam(module.Mistral, name, dialect) for name in ("do_request", "do_request_async")]
+    return [
+        *(Seam(module.Mistral, name, dialect) for name in ("do_request", "do_request_async")),
+        *seams("mistralai", (_RETRIES,), "_get_sleep_interval", before(dialect.again)),
+    ]

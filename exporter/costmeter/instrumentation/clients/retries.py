@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from costmeter.usage import MAX_VALUE_LENGTH, RecordedUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from costmeter.instrumentation.clients.call import Call
 
@@ -35,13 +35,27 @@ _log = logging.getLogger("costmeter")
 
 def seams(
     sdk: str,
-    owners: tuple[type | ModuleType, ...],
+    owners: tuple[type | str, ...],
     name: str,
     replacement: Callable[[Method], Callable[..., Any]],
 ) -> list[Method]:
-    """Return what counts retries where classes or modules have a name, or nothing where not."""
+    """Return what counts retries where classes or modules have a function, or nothing where not.
+
+    Args:
+        sdk: what the SDK is called in a warning.
+        owners: the classes, or the names of the modules.
+        name: the name of the function.
+        replacement: as :class:`Method` has it.
+    """
     try:
-        return [Method(owner, name, replacement=replacement) for owner in owners]
+        return [
+            Method(
+                sys.modules[owner] if isinstance(owner, str) else owner,
+                name,
+                replacement=replacement,
+            )
+            for owner in owners
+        ]
     except LookupError as error:
         _log.warning("costmeter does not count retries of %s: %s", sdk, error)
         return []

@@ -99,7 +99,7 @@ def test_a_botocore_made_otherwise_is_metered_without_its_retries(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(Endpoint, "_wants_retry", Endpoint._needs_retry, raising=False)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Endpoint, "_wants_retry", Endpoint._needs_retry, raising=False)
     monkeypatch.delattr(Endpoint, "_needs_retry")
     with caplog.at_level(logging.WARNING, "costmeter"):
         costmeter.instrument("botocore")
