@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 RESPONSES: Final = Path(__file__).parents[1] / "responses"
 EVENTS_BEFORE_FAULT: Final = 2
+_STREAMS: Final = re.compile(rb'"stream": ?true|name="stream"\r\n\r\ntrue')
+"""What a request that asks for a stream holds, as JSON or as a form."""
+_TYPES: Final = {".json": "application/json", ".mp3": "audio/mpeg", ".txt": "text/plain"}
+"""Media types of documents, by their endings."""
 
 
 class Answering:
@@ -32,23 +37,49 @@ class Answering:
         self._directory = RESPONSES / provider
         self._tried: set[str] = set()
 
+    def route(
+        self,
+        path: str,
+        document: str,
+        stream: str = "",
+        media_type: str = "text/event-stream",
+        end: str = "\n\n",
+    ) -> Route:
+        """Return what answers a ``POST``: with a stream where the request asks for one."""
+
+        async def answer(request: Request) -> Response:
+            if stream and _STREAMS.search(await request.body()):
+                return await self.stream(request, stream, media_type, end)
+            return await self.document(request, document)
+
+        return Route(path, answer, methods=["POST"])
+
+    def files(self, path: str, ending: str = "jsonl") -> Route:
+        """Return what answers a ``GET`` with the file of the id ``{file}``."""
+
+        async def content(request: Request) -> Response:
+            name = f"{request.path_params['file']}.{ending}"
+            body = (self._directory / name).read_bytes()
+            return Response(body, media_type="application/octet-stream")
+
+        return Route(path, content)
+
     async def document(self, request: Request, name: str) -> Response:
-        """Answer with a JSON document."""
+        """Answer with a document, of the type that its ending tells."""
+        name = request.headers.get("x-standin-body", name)
         return await self._failure(request) or Response(
-            self._body(request, name), media_type="application/json"
+            (self._directory / name).read_bytes(), media_type=_TYPES.get(Path(name).suffix)
         )
 
     async def stream(self, request: Request, name: str, media_type: str, end: str) -> Response:
         """Answer with a stream, whose events end as told by a regular expression."""
         if failure := await self._failure(request):
             return failure
-        events = re.findall(f"(?s).+?(?:{end})", self._body(request, name).decode())
+        name = request.headers.get("x-standin-body", name)
+        events = re.findall(f"(?s).+?(?:{end})", (self._directory / name).read_text())
         return StreamingResponse(
             self._events(events, request.headers.get("x-standin-fault")), media_type=media_type
         )
-
-    def _body(self, request: Request, name: str) -> bytes:
-        return (self._directory / request.headers.get("x-standin-body", name)).read_bytes()
 
     async def _failure(self, request: Request) -> Response | None:
         fault = request.headers.get("x-standin-fault", "")

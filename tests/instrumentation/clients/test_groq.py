@@ -152,6 +152,55 @@ def test_an_error_is_counted_by_its_kind_and_reaches_the_caller(
     assert (event.status, event.usage, event.model) == (status, {}, ASKED["model"])
 
 
+# -- sound and batches ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "usage"),
+    [
+        ("transcription_verbose.json", {"input_audio_seconds": 204}),
+        ("transcription_short.json", {"input_audio_seconds": 10}),  # the least that is billed
+        ("transcription.json", {}),
+        ("transcription.txt", {}),
+    ],
+)
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_transcription_counts_its_seconds_where_it_tells_them(
+    client: groq.Groq, recorded: Recorded, body: str, usage: dict[str, int], raw: bool
+) -> None:
+    calls: Any = client.audio.transcriptions
+    calls = calls.with_raw_response if raw else calls
+    calls.create(model="whisper-large-v3", file=("talk.mp3", b"ID3"), **headers(body))
+    (event,) = recorded()
+    assert (event.model, event.usage, event.status) == ("whisper-large-v3", usage, "ok")
+
+
+def test_speech_that_is_not_read_to_its_end_is_paid_for(
+    client: groq.Groq, recorded: Recorded
+) -> None:
+    speech = client.audio.speech.with_streaming_response
+    with speech.create(model="orpheus", input="Für 5 € mehr", voice="tara") as response:
+        next(response.iter_bytes(10))
+    assert [(event.usage, event.status) for event in recorded()] == [
+        ({"input_characters": 12}, "cancelled")
+    ]
+
+
+def test_results_of_a_batch_are_known_by_their_file_and_their_name(
+    client: groq.Groq, recorded: Recorded
+) -> None:
+    client.files.content("batch_output")
+    events = recorded()
+    assert {(event.provider, event.service_tier) for event in events} == {("groq", "batch")}
+    assert [event.identity for event in events] == [
+        "groq/batch_output/request-1",
+        "groq/batch_output/request-2",
+        "groq/batch_output/request-2#0",
+        "groq/batch_output/request-3",
+        "groq/batch_output/request-4",
+    ]
+
+
 # -- streams --------------------------------------------------------------------------------------
 
 
@@ -197,14 +246,15 @@ async def test_a_stream_that_breaks_is_counted_with_what_is_known(
     asynchronous: bool,
 ) -> None:
     broken = False
+    asked = headers("chat_stream_failed.sse") if fault == "error" else headers(fault=fault)
     try:
         if asynchronous:
             async for _ in await async_client.chat.completions.create(
-                **ASKED, stream=True, **headers(fault=fault)
+                **ASKED, stream=True, **asked
             ):
                 pass
         else:
-            list(client.chat.completions.create(**ASKED, stream=True, **headers(fault=fault)))
+            list(client.chat.completions.create(**ASKED, stream=True, **asked))
     except (groq.APIError, httpx.HTTPError):
         broken = True
     assert broken == (fault != "truncate")

@@ -1,30 +1,45 @@
-"""Meters Groq's SDK: chat completions and embeddings.
+"""Meters Groq's SDK: chat completions, embeddings, transcriptions, translations and speech.
 
-Its wire format is OpenAI's, and its streams tell their usage unasked. Batches are billed later, and
-audio by the hour: they are not metered.
+Its wire format is OpenAI's, and its streams tell their usage unasked. What a batch used is recorded
+where its results are downloaded.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation.clients import groq_usage
+from costmeter.instrumentation.clients import groq_batch, groq_usage
+from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
+from costmeter.instrumentation.clients.groq_audio import TranscriptionReader
+from costmeter.instrumentation.clients.openai_audio import SpeechReader
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
 from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from costmeter.instrumentation.clients import Patch, Settings
-    from costmeter.instrumentation.clients.reading import Reading, Watcher
+    from costmeter.instrumentation.clients.reading import Reader, Reading, Watcher
 
 OPERATIONS: Final = {
     "/openai/v1/chat/completions": "chat",
     "/openai/v1/embeddings": "embeddings",
+    "/openai/v1/audio/transcriptions": "transcription",
+    "/openai/v1/audio/translations": "transcription",
+    "/openai/v1/audio/speech": "speech",
 }
 """OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; others are not metered."""
+
+_READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
+    "transcription": TranscriptionReader.of,
+    "speech": SpeechReader.of,
+}
+"""What reads the answers to operations whose answers are not like a chat's: made for each call from
+a function that returns a field of the request by its name."""
 
 
 class Groq:
@@ -38,12 +53,22 @@ class Groq:
         """Return the call that a client is about to make; None where it is not metered."""
         operation = OPERATIONS.get(options.url)
         if operation is None or options.method.lower() != "post":
-            return None
+            return self._download(client, options)
+        reader = _READERS.get(operation)
         return Call(
             operation=operation,
             provider=self._addresses.provider(client),
             model=text_of(given(options, "model")),
+            reader=reader and reader(functools.partial(given, options)),
         )
+
+    def _download(self, client: Any, options: Any) -> Call | None:
+        """Return the download of a file that may hold the results of a batch."""
+        content = groq_batch.CONTENT.fullmatch(options.url)
+        if content is None or options.method.lower() != "get":
+            return None
+        provider = self._addresses.provider(client)
+        return ResultsReader.download(provider, content[1], groq_batch.read_line)
 
     def asking(self, client: Any, options: Any) -> None:
         """Return None: usage comes unasked."""

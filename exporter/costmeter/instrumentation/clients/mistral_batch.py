@@ -8,21 +8,23 @@ Source: https://docs.mistral.ai/studio-api/batch-processing
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients import mistral_answers, mistral_usage
-from costmeter.instrumentation.clients.batch_results import TIER, Download, Result, ResultsReader
+from costmeter.instrumentation.clients import batch_lines, mistral_answers, mistral_usage
+from costmeter.instrumentation.clients.batch_results import TIER, Download, ResultsReader
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.mistral_answers import Answers
-from costmeter.instrumentation.clients.reading import NOTHING, Reading
-from costmeter.status import status_of_code
+from costmeter.instrumentation.clients.reading import NOTHING
+
+if TYPE_CHECKING:
+    from costmeter.instrumentation.clients.batch_results import Result
+    from costmeter.instrumentation.clients.reading import Reading
 
 _CONTENT: Final = re.compile(r"files/([^/]+)/content")
 """The path of a file's content: nothing but that tells what is in it."""
 _JOB: Final = re.compile(r"batch/jobs/[^/]+")
-_FIRST_REFUSAL: Final = 300
 
 _OPERATIONS: Final = {
     "chat.completion": "chat",
@@ -30,19 +32,6 @@ _OPERATIONS: Final = {
     "list": "embeddings",
 }
 """OpenTelemetry's ``gen_ai.operation.name`` by the kind of object that a body says it is."""
-
-
-class _Response(msgspec.Struct):
-    status_code: int
-    body: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Line(msgspec.Struct):
-    """A line; ``response`` is null where the request was never made."""
-
-    custom_id: str | None = None
-    id: str | None = None
-    response: _Response | None = None
 
 
 class _Kind(msgspec.Struct):
@@ -60,7 +49,6 @@ class _Job(msgspec.Struct):
     outputs: list[msgspec.Raw] | None = None
 
 
-_decode_line: Final = msgspec.json.Decoder(_Line).decode
 _decode_kind: Final = msgspec.json.Decoder(_Kind).decode
 _decode_job: Final = msgspec.json.Decoder(_Job).decode
 
@@ -77,16 +65,7 @@ def download(provider: str, path: str) -> Download | None:
 
 def read_line(line: bytes) -> Result | None:
     """Return what a line of a file tells; None where it is no result, or of no call."""
-    try:
-        told = _decode_line(line)
-    except msgspec.DecodeError:
-        return None  # any other file of lines
-    name = told.custom_id or told.id
-    if told.response is None or not name:
-        return None
-    if told.response.status_code >= _FIRST_REFUSAL:
-        return Result(name, "chat", Reading(status=status_of_code(told.response.status_code)))
-    return Result(name, *_read_body(bytes(told.response.body)))
+    return batch_lines.read(line, _read_body)
 
 
 def _read_body(body: bytes) -> tuple[str, Reading]:

@@ -9,7 +9,7 @@ from typing import Any
 import groq
 
 from tests.instrumentation.clients.calls.making import standing_in
-from tests.instrumentation.clients.calls.sdk import BILLED, FREE, Call, Client, Sdk, Seen, Standin
+from tests.instrumentation.clients.calls.sdk import FREE, Call, Client, Sdk, Seen, Standin
 from tests.instrumentation.clients.calls.stainless import ALL, WHOLE, method
 from tests.standins.groq import create_app
 
@@ -30,16 +30,33 @@ CHATTED = [
 EMBED = {"model": "nomic-embed-text-v1_5", "input": "one"}
 EMBEDDED = [Seen("embeddings", "nomic-embed-text-v1_5", {"input_tokens": 12})]
 SOUND = ("talk.mp3", b"ID3", "audio/mpeg")
+HEAR = {"model": "whisper-large-v3", "file": SOUND, "response_format": "verbose_json"}
+SAY = {"model": "canopylabs/orpheus-v1-english", "input": "Für 5 € mehr", "voice": "tara"}
+SAID = [Seen("speech", "canopylabs/orpheus-v1-english", {"input_characters": 12})]
+
+
+def heard(seconds: int, model: str = "whisper-large-v3") -> list[Seen]:
+    """Return the event of a transcription or a translation."""
+    return [Seen("transcription", model, {"input_audio_seconds": seconds})]
+
+
+BATCH = [
+    *CHATTED,
+    Seen("chat", "openai/gpt-oss-120b", {"input_tokens": 3000, "output_tokens": 400}),
+    Seen(
+        "chat",
+        "meta-llama/llama-4-scout-17b-16e-instruct",
+        {"input_tokens": 150, "output_tokens": 20},
+        calls=0,
+    ),
+    *heard(204, ""),
+    Seen("chat", "", {}, "rate_limited"),
+]
 UNMETERED = {
     FREE: [
         Call("models.list"),
         Call("files.create", {"file": ("a.jsonl", b"{}"), "purpose": "batch"}),
-    ],
-    BILLED: [
-        Call("audio.transcriptions.create", {"model": "whisper-large-v3", "file": SOUND}),
-        Call("audio.translations.create", {"model": "whisper-large-v3", "file": SOUND}),
-        Call("audio.speech.create", {"model": "orpheus", "input": "one", "voice": "tara"}),
-        Call("files.content", {"file_id": "output"}),
+        Call("batches.retrieve", {"batch_id": "batch_1"}),
     ],
 }
 
@@ -64,6 +81,10 @@ SDK = Sdk(
             [
                 Call("chat.completions.create", CHAT, CHATTED, ALL),
                 Call("embeddings.create", EMBED, EMBEDDED, WHOLE),
+                Call("audio.transcriptions.create", HEAR, heard(204), WHOLE),
+                Call("audio.translations.create", HEAR, heard(61), WHOLE),
+                Call("audio.speech.create", SAY, SAID, WHOLE),
+                Call("files.content", {"file_id": "batch_output"}, BATCH, WHOLE),
             ],
             UNMETERED, method,
         )
