@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 _UNITS: Final = {
     "ms": 0.001,
@@ -18,6 +18,8 @@ _UNITS: Final = {
     "w": 604_800,
     "y": 31_536_000,
 }
+_LONGEST_YEARS: Final = 100
+"""So that in nanoseconds, before or after now, it fits into 64 bits."""
 _DURATION: Final = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
 _PART: Final = re.compile(r"(\d+)(ms|[smhdwy])")
 
@@ -33,7 +35,10 @@ def _parse_duration(value: object) -> object:
         return value
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError("a duration is written as in Prometheus: 30s, 15m, 1h30m, 90d")
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in _PART.findall(value)))
+    seconds = sum(int(n) * _UNITS[unit] for n, unit in _PART.findall(value))
+    if seconds > _LONGEST_YEARS * _UNITS["y"]:
+        raise ValueError(f"a duration is {_LONGEST_YEARS}y at most")
+    return timedelta(seconds=seconds)
 
 
 def _parse_zone(value: object) -> object:
@@ -48,6 +53,9 @@ def _parse_zone(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 """A length of time, written as in Prometheus: ``30s``, ``1h30m``, ``90d``."""
+
+Lasting = Annotated[Duration, Field(ge=timedelta(milliseconds=100))]
+"""One that is not nothing: for what is done again and again, or kept for a while."""
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_parse_zone)]
 """A time zone of the IANA database, by name."""

@@ -159,7 +159,9 @@ def test_a_password_in_the_url_is_sent_and_never_told(caplog):
 
     with serving(answer) as url:
         settings = PrometheusConfig(
-            url=url.replace("http://", "http://me:s%20ecret@") + "/prefix", poll_interval="1h"
+            url=url.replace("http://", "http://me:s%20ecret@") + "/prefix",
+            poll_interval="1h",
+            max_age="2h",
         )
         others = Elsewhere(lambda: settings, "own", Clock())
         others.start()

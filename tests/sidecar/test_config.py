@@ -70,6 +70,30 @@ def test_all_problems_are_told_at_once_each_with_its_path_and_value(write) -> No
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("drain_timeout: 101y", "drain_timeout: '101y': a duration is 100y at most"),
+        (
+            "drain_timeout: 99999999999999y",
+            "drain_timeout: '99999999999999y': a duration is 100y at",
+        ),
+        (
+            "events: {retention: 0s}",
+            "events.retention: '0s': Input should be greater than or equal",
+        ),
+        ("gate: {reservation_ttl: 0s}", "gate.reservation_ttl: '0s': Input should be greater than"),
+        (
+            "prometheus: {url: 'http://p:9090', poll_interval: 5m}",
+            "prometheus.max_age: 0:05:00: is not longer than poll_interval, 0:05:00",
+        ),
+    ],
+)
+def test_a_time_that_cannot_work_is_refused(write, text: str, problem: str) -> None:
+    (found,) = problems(write(text))
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
         ("journal: [", "is no YAML: "),
         ("- a\n- b", "(top level): a mapping is expected, not a list"),
         ("ledger: a\nledger: b", "is no YAML: line 2: the key 'ledger' is given twice"),

@@ -17,7 +17,7 @@ _DURATION: Final = TypeAdapter(Duration)
 def _duration(text: str) -> timedelta:
     try:
         return _DURATION.validate_python(text)
-    except (ValidationError, OverflowError):
+    except ValidationError:
         raise typer.BadParameter(
             f"{text!r} is not a length of time such as 24h, 7d or 1h30m"
         ) from None

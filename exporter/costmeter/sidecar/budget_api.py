@@ -176,7 +176,7 @@ class BudgetEndpoints:
             return 0
         try:
             back: timedelta = _duration(text)
-        except (ValidationError, OverflowError):
+        except ValidationError:
             problem = f"since: {text[:40]!r} is not a length of time such as 24h or 7d"
             raise RefusedError(400, problem) from None
         return self._clock.now_ns() - int(back.total_seconds()) * NANO

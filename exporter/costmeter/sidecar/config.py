@@ -31,7 +31,7 @@ from costmeter.journal.process import gate_socket
 from costmeter.ledger.accounting import label_caps
 from costmeter.names import DIMENSIONS
 from costmeter.pricing.schema import PricesConfig
-from costmeter.schema import Duration, Section, Zone
+from costmeter.schema import Duration, Lasting, Section, Zone
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.units import NANO
 from costmeter.workloads.schema import ResourceConfig
@@ -71,7 +71,7 @@ class EventsConfig(Section):
     """Single events in the ledger: whether priced ones are kept, and for how long."""
 
     keep: bool = True
-    retention: Duration = timedelta(days=90)
+    retention: Lasting = timedelta(days=90)
 
     @property
     def retention_ns(self) -> int:
@@ -110,8 +110,16 @@ class PrometheusConfig(Section):
     """
 
     url: Annotated[str, AfterValidator(_http)]
-    poll_interval: Duration = timedelta(seconds=15)
-    max_age: Duration = timedelta(minutes=5)
+    poll_interval: Lasting = timedelta(seconds=15)
+    max_age: Lasting = timedelta(minutes=5)
+
+    @field_validator("max_age")
+    @classmethod
+    def _outlasts_a_poll(cls, max_age: timedelta, info: ValidationInfo) -> timedelta:
+        poll_interval = info.data.get("poll_interval")
+        if poll_interval is not None and max_age <= poll_interval:
+            raise ValueError(f"is not longer than poll_interval, {poll_interval}")
+        return max_age
 
 
 class GateConfig(Section):
@@ -124,7 +132,7 @@ class GateConfig(Section):
     """
 
     socket: Path | None = None
-    reservation_ttl: Duration = timedelta(minutes=10)
+    reservation_ttl: Lasting = timedelta(minutes=10)
     assumed_output_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 1024
 
 
@@ -161,7 +169,7 @@ class Config(Section):
     ledger: Path = Path("/var/lib/costmeter/ledger.db")
     listen: Address = "127.0.0.1:9464"
     timezone: Zone = ZoneInfo("UTC")
-    scrape_interval: Duration = timedelta(seconds=15)
+    scrape_interval: Lasting = timedelta(seconds=15)
     drain_timeout: Duration = timedelta(seconds=45)
     labels: dict[LabelName, LabelConfig] = Field(default_factory=dict)
     events: EventsConfig = EventsConfig()
@@ -287,7 +295,7 @@ def problems(error: ValidationError) -> list[str]:
         if problem["type"] == "extra_forbidden":
             message = "unknown key"
         elif not isinstance(value, dict | list | tuple):
-            shown = str(value) if isinstance(value, Decimal) else repr(value)
+            shown = str(value) if isinstance(value, Decimal | timedelta) else repr(value)
             if len(shown) <= _SHOWN_CHARACTERS:
                 message = f"{shown}: {message}"
         found.append(f"{_path(problem['loc'])}: {message}")
