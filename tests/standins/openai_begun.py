@@ -1,6 +1,6 @@
 """A stand-in for what OpenAI begins with one request and tells by another: responses, films, jobs.
 
-The answers are files of ``tests/responses/openai``; ``x-standin-body`` names another than the usual
+The answers are files of ``tests/responses/openai_begun``; ``x-standin-body`` names another than the usual
 one, ``x-standin-fault`` what shall go wrong, see :mod:`tests.standins.answering`.
 """
 
@@ -25,7 +25,7 @@ def create_app(at_once: Answer | None = None) -> Starlette:
     Args:
         at_once: answers requests for responses that are not to be made in the background.
     """
-    answers = Answering("openai")
+    answers = Answering("openai_begun")
 
     def document(name: str) -> Answer:
         async def answer(request: Request) -> Response:
@@ -39,21 +39,21 @@ def create_app(at_once: Answer | None = None) -> Starlette:
             return await at_once(request)
         if asked.get("stream"):
             return await stream(request)
-        return await answers.document(request, "response_background_queued.json")
+        return await answers.document(request, "response_queued.json")
 
     async def fetch(request: Request) -> Response:
         if request.query_params.get("stream") == "true":
             return await stream(request)
-        return await answers.document(request, "response_background.json")
+        return await answers.document(request, "response.json")
 
     async def stream(request: Request) -> Response:
-        return await answers.stream(request, "response_background_stream.sse", _STREAMS, r"\n\n")
+        return await answers.stream(request, "response_stream.sse", _STREAMS, r"\n\n")
 
     return Starlette(
         routes=[
             Route("/v1/responses", begin, methods=["POST"]),
             Route("/v1/responses/{id}", fetch),
-            Route("/v1/responses/{id}/cancel", document("response_background_cancelled.json"),
+            Route("/v1/responses/{id}/cancel", document("response_cancelled.json"),
                   methods=["POST"]),
         ]
     )  # fmt: skip

@@ -63,7 +63,7 @@ def test_a_response_in_the_background_counts_when_it_is_over(
 ) -> None:
     response = responses.create(**ASKED)
     assert response.status == "queued"
-    responses.retrieve(response.id, **answered("response_background_queued.json"))
+    responses.retrieve(response.id, **answered("response_queued.json"))
     assert recorded() == []
     assert responses.retrieve(response.id).status == "completed"
     assert told(recorded) == [DONE]
@@ -92,7 +92,7 @@ def test_it_costs_once_however_often_it_is_fetched(
 ) -> None:
     responses.create(**ASKED)
     responses.retrieve(ID)
-    responses.cancel(ID, **answered("response_background.json"))
+    responses.cancel(ID, **answered("response.json"))
     here = recorded()
     begun.forget()
     list(responses.retrieve(ID, stream=True))
@@ -124,7 +124,7 @@ def test_however_its_answer_is_read(
 async def test_by_asyncio_too(server: str, recorded: Recorded) -> None:
     async with openai.AsyncOpenAI(api_key="key", base_url=server) as client:
         response = await client.responses.create(**ASKED)
-        await client.responses.retrieve(response.id, **answered("response_background_queued.json"))
+        await client.responses.retrieve(response.id, **answered("response_queued.json"))
         assert recorded() == []
         await client.responses.retrieve(response.id)
         assert told(recorded) == [DONE]
@@ -152,9 +152,7 @@ def test_a_stream_that_breaks_off_counts_where_it_is_taken_up_again(
     responses: openai.resources.responses.Responses, recorded: Recorded, fault: str
 ) -> None:
     with costmeter.attribute(feature="research"):
-        stream = responses.create(
-            **ASKED, stream=True, **answered("response_background_stream.sse", fault)
-        )
+        stream = responses.create(**ASKED, stream=True, **answered("response_stream.sse", fault))
         if fault == "drop":
             with pytest.raises(Exception, match=r"(?i)peer|connection|incomplete"):
                 list(stream)
@@ -207,10 +205,10 @@ def test_fetching_what_cannot_be_had_is_no_call(
 def test_a_response_that_was_told_at_once_does_not_count_again_where_it_is_fetched(
     responses: openai.resources.responses.Responses, recorded: Recorded
 ) -> None:
-    responses.create(**RESPONSE, **answered("response.json"))
+    responses.create(**RESPONSE, **answered("../openai/response.json"))
     assert [event.identity for event in recorded()] == [""]
-    responses.retrieve(ID, **answered("response.json"))
-    list(responses.retrieve(ID, stream=True, **answered("response_stream.sse")))
+    responses.retrieve(ID, **answered("../openai/response.json"))
+    list(responses.retrieve(ID, stream=True, **answered("../openai/response_stream.sse")))
     assert recorded() == []
 
 

@@ -20,6 +20,7 @@ from costmeter.instrumentation.clients.openai_audio import SpeechReader, Transcr
 from costmeter.instrumentation.clients.openai_background import BackgroundReader
 from costmeter.instrumentation.clients.openai_estimate import EstimatingReader
 from costmeter.instrumentation.clients.openai_images import ImageReader
+from costmeter.instrumentation.clients.openai_sockets import Sockets
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
 from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
@@ -72,7 +73,7 @@ class OpenAI:
     def __init__(self, module: ModuleType, settings: Settings) -> None:
         """Take the imported SDK."""
         azure = dict.fromkeys((module.AzureOpenAI, module.AsyncAzureOpenAI), "azure.ai.openai")
-        self._addresses = Addresses(settings, azure)
+        self.addresses = Addresses(settings, azure)
         self._settings = settings
         self._counts = tokens.available()
         self._unasked: set[str] = set()  # addresses of servers that know no stream_options
@@ -91,7 +92,7 @@ class OpenAI:
             kind, reader = Beginning, BackgroundReader.of
         return kind(
             operation=operation,
-            provider=self._addresses.provider(client),
+            provider=self.addresses.provider(client),
             model=model if isinstance(model, str) else "",
             reader=reader and reader(functools.partial(given, options)),
         )
@@ -102,7 +103,7 @@ class OpenAI:
         if openai_background.asks(options.method, path):
             return Asking(
                 operation="chat",
-                provider=self._addresses.provider(client),
+                provider=self.addresses.provider(client),
                 model="",
                 reader=BackgroundReader(begins=False),
                 reservation="",
@@ -110,7 +111,7 @@ class OpenAI:
         content = openai_batch.CONTENT.fullmatch(path)
         if content is None or options.method.lower() != "get":
             return None
-        provider = self._addresses.provider(client)
+        provider = self.addresses.provider(client)
         return ResultsReader.download(provider, content[1], openai_batch.read_line)
 
     def asking(self, client: Any, options: Any) -> Any | None:
@@ -163,4 +164,5 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = OpenAI(module, settings)
-    return seams(module.OpenAI, module.AsyncOpenAI, dialect)
+    sockets = Sockets(dialect.addresses)
+    return [*seams(module.OpenAI, module.AsyncOpenAI, dialect), sockets]

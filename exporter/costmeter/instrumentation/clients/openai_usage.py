@@ -42,6 +42,7 @@ _PARTS: Final = {
     "input_token_details": ("input_tokens", _INPUT_PARTS),
     "completion_tokens_details": ("output_tokens", _OUTPUT_PARTS),
     "output_tokens_details": ("output_tokens", _OUTPUT_PARTS),
+    "output_token_details": ("output_tokens", _OUTPUT_PARTS),
 }
 """Which whole the details in ``usage`` are parts of, and the keys of the parts by their names."""
 _CACHED_ELSEWHERE: Final = {

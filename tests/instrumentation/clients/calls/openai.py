@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -27,7 +27,6 @@ from tests.instrumentation.clients.calls.making import standing_in
 from tests.instrumentation.clients.calls.sdk import (
     BILLED,
     FREE,
-    UNTRIED,
     Call,
     Client,
     Sdk,
@@ -38,6 +37,7 @@ from tests.instrumentation.clients.calls.sdk import (
 from tests.instrumentation.clients.calls.stainless import ALL, WHOLE, method
 from tests.standins import batches, openai_begun, openai_media
 from tests.standins.answering import Answering
+from tests.standins.openai_sockets import serving_sockets
 
 KEPT = Answering("openai")
 DOCUMENTS = {
@@ -152,7 +152,6 @@ OTHERS = [
     Call("beta.responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
 ]
 BEGUN = "These begin what is metered once it is over, by the calls above that ask for it"
-SOCKETS = ("realtime.connect", "responses.connect", "beta.responses.connect", "live.connect")
 UNMETERED = {
     FREE: [
         Call("models.list"),
@@ -182,8 +181,95 @@ UNMETERED = {
             find=attrgetter("responses.create"),
         ),
     ],
-    UNTRIED: [Call(name, ways=()) for name in SOCKETS],
+    "**Not metered**, and not tried here, since nothing tells what they use": [
+        Call("realtime.translations.connect", ways=()),
+        Call("live.create", ways=()),
+        Call("realtime.calls.create", ways=()),
+    ],
 }
+
+
+NEXT = {"type": "response.create"}
+
+
+def speaking(name: str, turns: int = 1) -> Callable[[Any], Callable[..., Any]]:
+    """Return what finds the events of a session, after messages of the client."""
+
+    def find(client: Any) -> Callable[..., Any]:
+        connect = attrgetter(name)(client)
+
+        def events(**asked: Any) -> Iterator[Any]:
+            with connect(**asked) as connection:
+                for _ in range(turns):
+                    connection.send(NEXT)
+                yield from connection
+
+        async def events_async(**asked: Any) -> AsyncIterator[Any]:
+            async with connect(**asked) as connection:
+                for _ in range(turns):
+                    await connection.send(NEXT)
+                async for event in connection:
+                    yield event
+
+        return events_async if isinstance(client, openai.AsyncOpenAI) else events
+
+    return find
+
+
+def spoken(name: str, asked: Mapping[str, Any], seen: Sequence[Seen], turns: int = 1) -> Call:
+    """Return the call that opens a session."""
+    return Call(name, asked, seen, (Way.STREAM,), find=speaking(name, turns))
+
+
+SESSION = {"session_id": "live_sess_1"}
+TALKED = [
+    Seen(
+        "transcription",
+        "gpt-4o-mini-transcribe",
+        {"input_tokens": 17, "input_audio_tokens": 17, "output_tokens": 9},
+    ),
+    Seen(
+        "chat",
+        "gpt-realtime-2025-08-28",
+        {
+            "input_tokens": 1300,
+            "cache_read_tokens": 640,
+            "input_audio_tokens": 800,
+            "cache_audio_read_tokens": 256,
+            "output_tokens": 450,
+            "output_audio_tokens": 360,
+        },
+    ),
+    Seen(
+        "chat",
+        "gpt-realtime-2025-08-28",
+        {
+            "input_tokens": 1400,
+            "input_audio_tokens": 800,
+            "output_tokens": 20,
+            "output_audio_tokens": 16,
+        },
+        "cancelled",
+    ),
+    Seen("chat", "gpt-realtime-2025-08-28", {}, "rate_limited"),
+]
+LIVED = [*RESPONDED, Seen("chat", "gpt-live-1", {"input_audio_seconds": 90})]
+SOCKETS = [
+    spoken("realtime.connect", {"model": "gpt-realtime"}, TALKED, turns=2),
+    spoken("responses.connect", {}, RESPONDED),
+    spoken("beta.responses.connect", {}, RESPONDED),
+    spoken("live.connect", {}, LIVED),
+    spoken("live.sideband.connect", SESSION, LIVED),
+    spoken("live.forks.connect", SESSION, LIVED),
+]
+
+
+@contextmanager
+def serving_openai_sockets() -> Iterator[Standin]:
+    """Serve what stands in for OpenAI's WebSockets."""
+    asked: list[str] = []
+    with serving_sockets(asked) as url:
+        yield Standin(url, asked)
 
 
 async def whatever(request: Request) -> Response:
@@ -239,6 +325,10 @@ SDK = Sdk(
             "`OpenAI`, `AsyncOpenAI`", "openai", serving_openai,
             client(openai.OpenAI), client(openai.AsyncOpenAI),
             [*CHATS, *OTHERS], UNMETERED, method,
+        ),
+        Client(
+            "`OpenAI`, `AsyncOpenAI` over WebSockets", "openai", serving_openai_sockets,
+            client(openai.OpenAI), client(openai.AsyncOpenAI), SOCKETS, {}, method,
         ),
         Client(
             "`AzureOpenAI`, `AsyncAzureOpenAI`", "azure.ai.openai", serving_openai,
