@@ -40,6 +40,8 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
     process.reset()
     answering.forget()
     positions: dict[str, int] = {}
+    gc.collect()
+    gc.freeze()  # so that each read has only this test's to look at
 
     def read() -> list[UsageEvent]:
         gc.collect()  # what was dropped without being closed has ended, too
