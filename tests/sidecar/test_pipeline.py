@@ -1,5 +1,7 @@
 """The pipeline from the journal to the text of /metrics, with a real journal and a real ledger."""
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -16,6 +18,7 @@ from costmeter.journal.writer import JournalWriter
 from costmeter.ledger import query
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
+from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.config import Config, load
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.pipeline import Pipeline
@@ -261,6 +264,30 @@ def test_a_reload_takes_new_prices_and_keeps_the_old_where_something_is_wrong(st
     assert exporter.reload()[0].startswith("timezone: 'Nowhere'")
     assert scrape(exporter)["cost_config_last_reload_successful[]"] == 0
     assert str(pipeline.config.timezone) == "UTC"
+
+
+def test_a_journal_has_one_exporter_whatever_its_ledger(stack: Stack) -> None:
+    stack.start()
+    other = stack.config().model_copy(update={"ledger": stack.directory / "other.db"})
+    told = f"{stack.journal}: in use by process {os.getpid()}; a journal has one exporter"
+    with pytest.raises(JournalError, match=re.escape(told)):
+        Pipeline(other)
+    stack.pipelines.pop().stop()
+    pipeline = Pipeline(other)  # neither its ledger nor the journal is held any more
+    pipeline.stop()
+
+
+def test_a_pipeline_that_cannot_begin_holds_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> NoReturn:
+        raise LedgerError("ledger.db: database or disk is full")
+
+    monkeypatch.setattr(BudgetBook, "note_file", full)
+    with pytest.raises(LedgerError, match="disk is full"):
+        Pipeline(stack.config())
+    monkeypatch.undo()
+    stack.start()
 
 
 def test_a_reload_that_fails_in_the_middle_changes_nothing(

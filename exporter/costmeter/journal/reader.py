@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from costmeter import lock
 from costmeter.errors import JournalError
 from costmeter.journal.segment import NAME, RECORDS_AT, UNFINISHED_NAME
 from costmeter.journal.tail import SegmentTail
 
+LOCK: Final = "reader.lock"
+"""The file that says who reads a directory."""
 MAX_OPEN: Final = 256
 """With more segments than this, none is kept open between reads."""
 ORPHAN_SECONDS: Final = 60.0
@@ -76,6 +79,22 @@ class JournalReader:
         self._unseen = {name: now for name in positions if NAME.fullmatch(name)}
         self._problems: set[str] = set()
         self._turn = 0
+        self._held = -1
+
+    def hold(self) -> None:
+        """Be the one that reads the directory: what two ledgers read would count twice.
+
+        Raises:
+            JournalError: another process is, or it cannot be told.
+        """
+        path = self.directory / LOCK
+        try:
+            self._held = lock.hold(path)
+        except BlockingIOError as error:
+            problem = f"{self.directory}: {error.strerror}; a journal has one exporter"
+            raise JournalError(problem) from error
+        except OSError as error:
+            raise JournalError(f"{path}: {error.strerror}") from error
 
     def read(self, max_records: int) -> Chunk:
         """Return up to ``max_records`` new records; no writer's backlog holds up the others."""
@@ -139,10 +158,17 @@ class JournalReader:
         return Lag(unread, min(times, default=None), len(writers))
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files, and let others read."""
         with self._lock:
             for tail in self._tails.values():
                 tail.close()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Leave the directory to the parent process: for a forked child."""
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     # -- Segments come and go ------------------------------------------------------------------
 

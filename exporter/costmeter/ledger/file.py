@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import uuid
@@ -11,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from costmeter import lock
 from costmeter.clock import Clock
 from costmeter.errors import LedgerError
 from costmeter.ledger.migrations import SCHEMA_VERSION, migrate
@@ -174,24 +174,13 @@ def hold(path: Path) -> int:
     Raises:
         LedgerError: another process holds it, or it cannot be made.
     """
-    lock = path.with_name(f"{path.name}.lock")
+    held = path.with_name(f"{path.name}.lock")
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        return lock.hold(held)
+    except BlockingIOError as error:
+        raise LedgerError(f"{path}: {error.strerror}; a ledger has one sidecar") from error
     except OSError as error:
-        raise LedgerError(f"{lock}: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    except OSError as error:
-        owner = os.pread(descriptor, 20, 0).decode(errors="replace")
-        os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            raise LedgerError(
-                f"{path}: in use by process {owner}; a ledger has one sidecar"
-            ) from error
-        raise LedgerError(f"{lock}: {error.strerror}") from error
-    return descriptor
+        raise LedgerError(f"{held}: {error.strerror}") from error
 
 
 def _open(path: Path, uri: str) -> sqlite3.Connection:

@@ -268,8 +268,7 @@ class Exporter:
         yield _single(names.JOURNAL_WRITERS, lag.writers)
         yield Gauges(names.CATALOGUE_INFO, [((prices.version, prices.origin), 1)])
         yield _single(names.CATALOGUE_TIMESTAMP, prices.confirmed_ns / NANO)
-        refreshes = {"success": 0, "failure": 0, **pipeline.refreshes}
-        yield _counted(names.CATALOGUE_REFRESHES, refreshes)
+        yield _counted(names.CATALOGUE_REFRESHES, pipeline.refreshing.outcomes)
         seconds: Samples = [((name,), each.seconds) for name, each in collectors]
         success: Samples = [((name,), each.success) for name, each in collectors]
         yield Gauges(names.COLLECTOR_DURATION, seconds)

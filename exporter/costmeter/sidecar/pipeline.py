@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import Final, NamedTuple
 
@@ -42,6 +42,7 @@ from costmeter.sidecar.collectors import Collectors, Dues
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.gatehouse import Gatehouse
+from costmeter.sidecar.price_refresh import PriceRefresh
 from costmeter.sidecar.publisher import Publisher
 from costmeter.sidecar.reload import Reload
 from costmeter.sidecar.submissions import Delivery, Submissions
@@ -60,8 +61,6 @@ CHARGE_SECONDS: Final = 15.0
 PRUNE_SECONDS: Final = 3600.0
 RELOAD_SECONDS: Final = 60.0
 """How long a reload may take before whoever asked for it is told to look again."""
-PRICES_SECONDS: Final = 300.0
-"""How often it is asked whether prices have to be fetched, and how soon after a failure again."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -95,6 +94,7 @@ class Pipeline:
         gate: what applications ask before they spend.
         readings: what the watched resources use now.
         reloading: how reading the configuration again went last.
+        refreshing: how fetching prices went.
         collectors: how each part did last.
     """
 
@@ -120,47 +120,56 @@ class Pipeline:
         self._clock = clock
         config.make_journals()
         self.prices = PriceBook(config.kept_prices, clock=clock)
-        self.ledger = Ledger.open(config.ledger, clock=clock)  # last: it is locked from here on
         self.exposition = Exposition(LEDGER_FAMILIES, config.extra_labels)
-        self.publisher = Publisher(
-            self.ledger,
-            self.exposition,
-            clock=clock,
-            hold_ns=int(config.scrape_interval.total_seconds() * NANO),
-        )
-        self.book = BudgetBook(self.ledger, clock)
-        self.book.note_file(config)
-        self.emergencies = Emergencies(self.ledger, clock)
-        self.alerts = AlertBook(self.ledger, self.emergencies)
-        self.budgets = self.new_budgets(config)
-        self.gatehouse = Gatehouse(self, self.emergencies.active, ledger=self.ledger, clock=clock)
-        self.gate = self.gatehouse.gate
-        positions = self.ledger.positions()
-        self.readers = [JournalReader(path, positions) for path in config.journal]
-        self._sampler = ResourceSampler(config.resources, clock=clock)
         self.readings: list[Reading] = []
-        self._accountant = self._new_accountant(config, self.prices, self.budgets)
+        self.collectors = Collectors(
+            ("journal", "ledger", "budgets", "resources", "prices", "gate")
+        )
+        self.refreshing = PriceRefresh(lambda: self.prices, self.collectors)
+        self.reloading = Reload(load, self._conflicts, self._take_over, clock)
         self._forget: list[str] = []
         self._waiting: _Turn | None = None
-        self._submissions = Submissions(positions, clock)
         self._refused: SimpleQueue[tuple[str, int]] = SimpleQueue()
         self._asked = Asked()
         self._scrape_began_ns: int | None = None
         self._dues = Dues()
         self._outdated = False
+        self._caught_up = False
+        self._behind = True
         self._wake = threading.Event()
         self._draining = threading.Event()
         self._drained = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="costmeter-pipeline", daemon=True)
-        self._caught_up = False
-        self._behind = True
-        self.refreshes: Counter[str] = Counter()
-        self.collectors = Collectors(
-            ("journal", "ledger", "budgets", "resources", "prices", "gate")
-        )
-        self.reloading = Reload(load, self._conflicts, self._take_over, clock)
-        self.publisher.begin_counts(config.label_caps)
+        with ExitStack() as opened:
+            self.ledger = Ledger.open(config.ledger, clock=clock)
+            opened.callback(self.ledger.close)
+            positions = self.ledger.positions()
+            self.readers = [JournalReader(path, positions) for path in config.journal]
+            for reader in self.readers:
+                opened.callback(reader.close)
+                reader.hold()
+            self.publisher = Publisher(
+                self.ledger,
+                self.exposition,
+                clock=clock,
+                hold_ns=int(config.scrape_interval.total_seconds() * NANO),
+            )
+            self.book = BudgetBook(self.ledger, clock)
+            self.book.note_file(config)
+            self.emergencies = Emergencies(self.ledger, clock)
+            self.alerts = AlertBook(self.ledger, self.emergencies)
+            self.budgets = self.new_budgets(config)
+            self.gatehouse = Gatehouse(
+                self, self.emergencies.active, ledger=self.ledger, clock=clock
+            )
+            self.gate = self.gatehouse.gate
+            self._accountant = self._new_accountant(config, self.prices, self.budgets)
+            self._submissions = Submissions(positions, clock)
+            self._sampler = ResourceSampler(config.resources, clock=clock)
+            opened.callback(self._sampler.close)
+            self.publisher.begin_counts(config.label_caps)
+            self._opened = opened.pop_all()
 
     # -- from any thread -----------------------------------------------------------------------
 
@@ -176,7 +185,7 @@ class Pipeline:
         self._thread.start()
         began = time.monotonic()
         self.collectors.report("gate", began, self.gatehouse.open())
-        threading.Thread(target=self._refresh, name="costmeter-prices", daemon=True).start()
+        self.refreshing.start()
 
     def submit(self, source: str, sequence: int, events: Sequence[UsageEvent]) -> Future[Receipt]:
         """Queue a batch of events; the future is done once the ledger has committed it.
@@ -254,6 +263,7 @@ class Pipeline:
     def stop(self) -> None:
         """End the thread after the commit under way, and close the ledger."""
         self.gatehouse.close()
+        self.refreshing.stop()
         self._draining.set()
         self._stopped.set()
         self._wake.set()
@@ -264,8 +274,7 @@ class Pipeline:
         self._asked.close(UnavailableError("the exporter has stopped"))
         if self._waiting is not None:
             self._waiting.delivery.refuse(stopped)
-        self._sampler.close()
-        self.ledger.close()
+        self._opened.close()
 
     # -- the pipeline's thread -----------------------------------------------------------------
 
@@ -348,6 +357,8 @@ class Pipeline:
         """Leave everything to the parent process: for a forked child."""
         self.gatehouse.abandon()
         self.ledger.abandon()
+        for reader in self.readers:
+            reader.abandon()
 
     def _read_journals(self, positions: dict[str, int]) -> None:
         began = time.monotonic()
@@ -443,17 +454,6 @@ class Pipeline:
         """
         if self._waiting is not None:
             raise UnavailableError("the ledger cannot be written now; try again when it can")
-
-    def _refresh(self) -> None:
-        while not self._stopped.is_set():
-            if self.prices.due:
-                began = time.monotonic()
-                succeeded = self.prices.refresh()
-                self.refreshes["success" if succeeded else "failure"] += 1
-                problem = self.prices.problem
-                told = problem and f"prices stay as they are: {problem}"
-                self.collectors.report("prices", began, told)
-            self._stopped.wait(PRICES_SECONDS)
 
     def _new_accountant(
         self, config: Config, prices: PriceBook, budgets: BudgetMeter
