@@ -1,4 +1,7 @@
-"""A stand-in for Cohere, in its own wire format, of both versions of its API."""
+"""A stand-in for Cohere, in its own wire format, of both versions of its API.
+
+The id of a job is how it stands: ``complete`` is answered with ``embed_job_complete.json``.
+"""
 
 from __future__ import annotations
 
@@ -11,42 +14,47 @@ from starlette.routing import Route
 from tests.standins.answering import Answering
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
+
+_LINES = ("application/stream+json", "\n")
+_ANSWERS = {
+    "/v1/chat": ("v1_chat.json", "v1_chat_stream.jsonl", *_LINES),
+    "/v2/chat": ("v2_chat.json", "v2_chat_stream.sse"),
+    "/v1/embed": ("v1_embed.json",),
+    "/v2/embed": ("v2_embed.json",),
+    "/v1/rerank": ("rerank.json",),
+    "/v2/rerank": ("rerank.json",),
+    "/v1/generate": ("v1_generate.json", "v1_generate_stream.jsonl", *_LINES),
+    "/v1/summarize": ("v1_summarize.json",),
+    "/v1/classify": ("v1_classify.json",),
+    "/v2/parse": ("v2_parse.json",),
+    "/v2/audio/transcriptions": ("v2_transcription.json",),
+    "/v1/embed-jobs": ("embed_job_created.json",),
+    "/v2/batches": ("batch_created.json",),
+}
+"""The documents and the streams that requests are answered with, by their paths."""
 
 
 def create_app() -> Starlette:
     """Return the stand-in as an ASGI application."""
-    answering = Answering("cohere")
+    answers = Answering("cohere")
 
-    async def chat_v1(request: Request) -> Response:
-        if (await request.json()).get("stream"):
-            return await answering.stream(
-                request, "v1_chat_stream.jsonl", "application/stream+json", "\n"
-            )
-        return await answering.document(request, "v1_chat.json")
+    def standing(kind: str) -> Callable[[Request], Awaitable[Response]]:
+        async def job(request: Request) -> Response:
+            return await answers.document(request, f"{kind}_{request.path_params['job']}.json")
 
-    async def chat_v2(request: Request) -> Response:
-        if (await request.json()).get("stream"):
-            return await answering.stream(
-                request, "v2_chat_stream.sse", "text/event-stream", "\n\n"
-            )
-        return await answering.document(request, "v2_chat.json")
-
-    async def embed(request: Request) -> Response:
-        return await answering.document(request, f"{request.path_params['version']}_embed.json")
-
-    async def rerank(request: Request) -> Response:
-        return await answering.document(request, "rerank.json")
+        return job
 
     async def tokenize(request: Request) -> Response:
         return JSONResponse({"tokens": [1, 2], "token_strings": ["on", "e"]})
 
     return Starlette(
         routes=[
-            Route("/v1/chat", chat_v1, methods=["POST"]),
-            Route("/v2/chat", chat_v2, methods=["POST"]),
-            Route("/{version}/embed", embed, methods=["POST"]),
-            Route("/{version}/rerank", rerank, methods=["POST"]),
+            *(answers.route(path, *names) for path, names in _ANSWERS.items()),
+            Route("/v1/embed-jobs/{job}", standing("embed_job")),
+            Route("/v2/batches/{job}", standing("batch")),
             Route("/v1/tokenize", tokenize, methods=["POST"]),
         ]
     )

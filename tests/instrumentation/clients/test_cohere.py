@@ -401,7 +401,7 @@ def test_an_sdk_that_is_not_made_as_it_was_is_left_alone(
     with caplog.at_level(logging.WARNING, "costmeter"):
         costmeter.instrument("cohere.client")
     assert "does not meter cohere.client" in caplog.text
-    assert "HttpClient.request takes no base_url, json, method" in caplog.text
+    assert "HttpClient.request takes no base_url, data, json, method" in caplog.text
     assert vars(AsyncHttpClient)["stream"] is stream
     costmeter.uninstrument()
 

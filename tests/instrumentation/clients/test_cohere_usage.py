@@ -49,10 +49,10 @@ def test_cached_tokens_are_never_more_than_what_is_billed() -> None:
 
 
 def test_what_usage_has_no_word_for_is_said_to_be_missing_from_it() -> None:
-    units = b'{"input_tokens": 5, "search_units": 3, "pages": 1}'
+    units = b'{"input_tokens": 5, "search_units": 3, "images": 1}'
     reading = read(b'{"meta": {"billed_units": %b}}' % units)
     assert reading.usage == {"input_tokens": 5, "search_units": 3}
-    assert reading.odd == ("pages, which are billed beside the tokens and are not metered",)
+    assert reading.odd == ("images, which are billed beside the tokens and are not metered",)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Meters Cohere's SDK: chats, embeddings and reranking, of both versions of its API.
+"""Meters Cohere's SDK: chats, embeddings, reranking, pages, classes, sound, of both its versions.
 
 The seam is ``request`` and ``stream`` of the SDK's own HTTP clients, which every call passes.
 ``request`` calls itself to try again: that is one call. How long it waits before, it asks functions
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients import cohere_usage, retries
+from costmeter.instrumentation.clients import cohere_jobs, cohere_usage, retries
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import fields_of, text_of
+from costmeter.instrumentation.clients.form import form_value, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
 
 if TYPE_CHECKING:
@@ -31,10 +32,15 @@ OPERATIONS: Final = {
     "v2/embed": "embeddings",
     "v1/rerank": "rerank",
     "v2/rerank": "rerank",
+    "v1/generate": "text_completion",
+    "v1/summarize": "text_completion",
+    "v1/classify": "classification",
+    "v2/parse": "ocr",
+    "v2/audio/transcriptions": "transcription",
 }
 """OpenTelemetry's ``gen_ai.operation.name`` by the path of a ``POST``; others are not metered.
 
-OpenTelemetry has no name for reranking.
+OpenTelemetry has no names for reranking, classes, pages and sound.
 
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 """
@@ -57,6 +63,7 @@ class Cohere:
         "method",
         "base_url",
         "json",
+        "data",
         "request_options",
         "retries",
     )
@@ -67,28 +74,33 @@ class Cohere:
 
     def start(self, client: Any, given: Mapping[str, Any]) -> Call | None:
         """Return the call that is about to be made; None where it is not metered."""
-        operation = OPERATIONS.get(given.get("path", ""))
-        if operation is None or given["method"] != "POST" or given.get("retries"):
+        if given.get("retries"):
             return None
+        path = given.get("path") or ""
+        provider = self.provider(client.get_base_url(given.get("base_url")))
+        if given["method"] != "POST":
+            return cohere_jobs.asking(provider, path)
         options = fields_of(given.get("request_options")) or {}
         extra = fields_of(options.get("additional_body_parameters")) or {}
-        asked = fields_of(given.get("json")) or {}
-        return Call(
-            operation=operation,
-            provider=self.provider(client.get_base_url(given.get("base_url"))),
-            model=text_of(extra.get("model", asked.get("model"))),
-        )
+        asked = fields_of(given.get("json")) or fields_of(given.get("data")) or {}
+        model = text_of(extra.get("model", asked.get("model")))
+        if (operation := OPERATIONS.get(path)) is None:
+            return cohere_jobs.beginning(provider, path, model)
+        return Call(operation=operation, provider=provider, model=model)
 
     def again(self, response: Any = None, **_: Any) -> None:
         """Tell that an attempt is made again, after a response or else the current exception."""
         error: Any = sys.exception()
         request = error.request if response is None else response.request
-        operation = OPERATIONS.get("/".join(request.url.path.split("/")[-2:]))
+        path = request.url.path
+        operation = next((OPERATIONS[end] for end in OPERATIONS if path.endswith(end)), None)
         if operation is not None:
+            in_form = is_form(request)
+            asked = form_value(request, "model") if in_form else _decode(request.content).model
             call = Call(
                 operation=operation,
                 provider=self.provider(str(request.url)),
-                model=text_of(_decode(request.content).model),
+                model=text_of(asked),
             )
             retries.retried(call, retries.status_after(response, error))
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _STATUS: Final = {"ERROR": "server_error", "TIMEOUT": "timeout", "USER_CANCEL": "cancelled"}
 """Outcomes by ``finish_reason``; with any other, an answer was delivered and is paid for."""
 
-_UNKNOWN: Final = ("classifications", "images", "pages")
-"""Billed units that have no key in :data:`costmeter.usage.USAGE_KEYS`."""
+_IMAGES: Final = "images"
+"""A billed unit that has no key in :data:`costmeter.usage.USAGE_KEYS`: pictures that were read."""
 
 
 class _Body(msgspec.Struct):
@@ -116,12 +116,10 @@ def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None
         "input_image_tokens": image,
         "output_tokens": count("output_tokens"),
         "search_units": count("search_units"),
+        "classifications": count("classifications"),
+        "input_pages": count("pages"),
     }
     usage = {key: number for key, number in usage.items() if number}
-    if usage:
-        odd.extend(
-            f"{name}, which are billed beside the tokens and are not metered"
-            for name in _UNKNOWN
-            if units.get(name) and not (name == "images" and image)
-        )
+    if usage and units.get(_IMAGES) and not image:
+        odd.append(f"{_IMAGES}, which are billed beside the tokens and are not metered")
     return usage

@@ -11,46 +11,18 @@ https://docs.mistral.ai/models/voxtral-tts-26-03
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from costmeter.instrumentation.clients import mistral_usage, openai_usage
-from costmeter.instrumentation.clients.body import BodyWatcher
+from costmeter.instrumentation.clients.answers import Answers
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.openai_events import EventWatcher
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher as ResponseWatcher
 from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
 from costmeter.status import status_of_code
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from costmeter.instrumentation.clients.reading import Watcher
-
-_STREAM: Final = "text/event-stream"
-
-
-class Answers:
-    """Reads answers of one kind, which come whole or as a stream of events."""
-
-    def __init__(
-        self,
-        read_json: Callable[[bytes], Reading],
-        stream: Callable[[], Watcher] = mistral_usage.StreamWatcher,
-    ) -> None:
-        """Take what reads a whole answer, and what makes a watcher of one that streams."""
-        self.read_json = read_json
-        self._stream = stream
-
-    def read(self, body: object) -> Reading:  # noqa: ARG002 - it is never asked
-        """Return nothing: the SDK parses bodies only above where it is metered."""
-        return NOTHING
-
-    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - nothing to hide
-        """Return a watcher of a body that is yet to be read."""
-        return self._stream() if media_type == _STREAM else BodyWatcher(self.read_json)
 
 
 class Asked(msgspec.Struct):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients import batch_lines, mistral_answers, mistral_usage
+from costmeter.instrumentation.clients.answers import Answers
 from costmeter.instrumentation.clients.batch_results import TIER, Download, ResultsReader
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.mistral_answers import Answers
 from costmeter.instrumentation.clients.reading import NOTHING
 
 if TYPE_CHECKING:

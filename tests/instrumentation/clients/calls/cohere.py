@@ -42,22 +42,53 @@ def embedded(tokens: int) -> list[Seen]:
 
 def method(client: Any, call: Call, way: Way, *, asynchronous: bool) -> Callable[..., Any]:
     """Return the method of a call."""
-    return attrgetter(f"with_raw_response.{call.name}" if way is Way.RAW else call.name)(client)
+    owner, _, name = call.name.rpartition(".")
+    raw = ".".join(filter(None, (owner, "with_raw_response", name)))
+    return attrgetter(raw if way is Way.RAW else call.name)(client)
 
 
+SOUND = ("talk.mp3", b"ID3", "audio/mpeg")
+HEAR = {"model": "cohere-transcribe-03-2026", "language": "en", "file": SOUND}
+HEARD = [Seen("transcription", "cohere-transcribe-03-2026", {})]
+GENERATE = {"model": MODEL, "prompt": "What does it cost?"}
+GENERATED = [Seen("text_completion", MODEL, {"input_tokens": 5, "output_tokens": 4})]
+UNTOLD = [Seen("text_completion", MODEL, {})]
+SUMMARIZE = {"model": MODEL, "text": "one"}
+SUMMARIZED = [Seen("text_completion", MODEL, {"input_tokens": 321, "output_tokens": 12})]
+CLASSIFY = {"inputs": ["one", "two"], "model": "embed-english-v3.0"}
+CLASSIFIED = [Seen("classification", "embed-english-v3.0", {"classifications": 2})]
+PARSE = {
+    "model": "parse-v5.0",
+    "document": {"type": "image_url", "image_url": "https://example.com/prices.png"},
+}
+PARSED = [Seen("ocr", "parse-v5.0", {"input_pages": 1})]
+EMBED_JOB = {"model": "embed-v4.0", "dataset_id": "prices-1", "input_type": "search_document"}
+BATCH = {"request": cohere.batches.Batch(name="a", model=MODEL, input_dataset_id="prices-1")}
+BATCHED = [Seen("chat", MODEL, {"input_tokens": 1200, "output_tokens": 50})]
+JOBS = [
+    Call("embed_jobs.get", {"id": "complete"}, embedded(4096), WHOLE),
+    Call("batches.retrieve", {"id": "completed"}, BATCHED, WHOLE),
+]
+HEARING = Call("audio.transcriptions.create", HEAR, HEARD, WHOLE)
 UNMETERED = {
     FREE: [
         Call("tokenize", {"text": "one", "model": MODEL, "offline": False}),
         Call("models.list"),
+        Call("datasets.list"),
+    ],
+    "These cost nothing by themselves, but begin what is metered once it is over": [
+        Call("embed_jobs.create", EMBED_JOB),
+        Call("batches.create", BATCH),
     ],
     BILLED: [
-        Call("classify", {"inputs": ["one"], "model": "embed-v4.0"}),
-        Call("generate", {"prompt": "one"}),
-        Call("summarize", {"text": "one"}),
-        Call("audio.transcriptions.create", {"model": "a", "language": "en", "file": b"ID3"}),
         Call(
-            "embed_jobs.create",
-            {"model": "embed-v4.0", "dataset_id": "a", "input_type": "search_document"},
+            "finetuning.create_finetuned_model",
+            {
+                "request": {
+                    "name": "a",
+                    "settings": {"base_model": {"base_type": "BASE_TYPE_CHAT"}, "dataset_id": "a"},
+                }
+            },
         ),
     ],
 }
@@ -85,6 +116,9 @@ SDK = Sdk(
                 Call("chat_stream", CHAT, CHATTED, (Way.STREAM,)),
                 Call("embed", EMBED_V2, embedded(12), WHOLE),
                 Call("rerank", RERANK, RERANKED, WHOLE),
+                Call("parse", PARSE, PARSED, WHOLE),
+                HEARING,
+                *JOBS,
             ],
             UNMETERED, method,
         ),
@@ -96,6 +130,12 @@ SDK = Sdk(
                 Call("chat_stream", CHAT_V1, CHATTED_V1, (Way.STREAM,)),
                 Call("embed", EMBED, embedded(2), WHOLE),
                 Call("rerank", RERANK, RERANKED, WHOLE),
+                Call("generate", GENERATE, GENERATED, WHOLE),
+                Call("generate_stream", GENERATE, UNTOLD, (Way.STREAM,)),
+                Call("summarize", SUMMARIZE, SUMMARIZED, WHOLE),
+                Call("classify", CLASSIFY, CLASSIFIED, WHOLE),
+                HEARING,
+                *JOBS,
             ],
             method=method,
         ),
