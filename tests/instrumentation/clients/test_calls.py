@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from operator import attrgetter
 from typing import Any
 
@@ -72,10 +72,14 @@ async def test_a_call_by_asyncio_is_recorded_as_the_page_says(
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_calls_that_are_named_but_not_tried_are_there(name: str) -> None:
+async def test_calls_that_are_named_but_not_tried_are_there(name: str) -> None:
     for client in sdk_of(name).clients:
         untried = [call for calls in client.unmetered.values() for call in calls if not call.ways]
-        with client.opened("http://127.0.0.1:9") as opened:
+        async with AsyncExitStack() as stack:
+            if client.opened:
+                opened = stack.enter_context(client.opened("http://127.0.0.1:9"))
+            else:
+                opened = await stack.enter_async_context(client.opened_async("http://127.0.0.1:9"))
             assert all(attrgetter(call.name)(opened) for call in untried)
 
 

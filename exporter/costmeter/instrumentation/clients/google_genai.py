@@ -1,8 +1,9 @@
-"""Meters Google's Gen AI SDK: contents and embeddings of the Gemini API and of Vertex AI.
+"""Meters Google's Gen AI SDK, with the Gemini API and with Vertex AI.
 
-The seam is the client below all of the SDK's modules: ``request`` and ``request_streamed``, sync
-and async, which every call passes exactly once, around the SDK's own retries. Chats and automatic
-function calls pass it once for each request that they make, as they are billed.
+The seam is the client below nearly all of the SDK's modules: ``request`` and ``request_streamed``,
+sync and async, which every call passes exactly once, around the SDK's own retries. Chats and
+automatic function calls pass it once for each request that they make, as they are billed.
+Interactions have a client of their own, and live sessions a WebSocket.
 
 The SDK's streams do nothing until they are read. So the methods that open them are followed too:
 what is used counts for whom the stream was opened.
@@ -11,37 +12,40 @@ what is used counts for whom the stream was opened.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call, begin
+from costmeter.instrumentation.clients.google_genai_asked import (
+    GEMINI,
+    VERTEX,
+    call_of,
+    reading_of,
+)
+from costmeter.instrumentation.clients.google_genai_batch import (
+    FILE,
+    read_along,
+    read_file,
+    read_line,
+)
+from costmeter.instrumentation.clients.google_genai_interactions import WaitingSeams
+from costmeter.instrumentation.clients.google_genai_live import Live
 from costmeter.instrumentation.clients.google_genai_stream import (
     opening,
     opening_async,
     status,
-    take,
     watched,
     watched_async,
 )
-from costmeter.instrumentation.clients.google_genai_usage import Answer
 from costmeter.instrumentation.clients.method import Method
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
-
-OPERATIONS: Final = {
-    "generateContent": "generate_content",
-    "streamGenerateContent": "generate_content",
-    "embedContent": "embeddings",
-    "batchEmbedContents": "embeddings",
-}
-"""OpenTelemetry's ``gen_ai.operation.name`` by the verb of a path; others are not metered.
-
-Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
-"""
+    from costmeter.instrumentation.clients import Patch, Settings
+    from costmeter.instrumentation.clients.reading import Watcher
 
 
 class GoogleGenAI:
@@ -58,7 +62,7 @@ class GoogleGenAI:
         def request(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Any:
-            call, path = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, http_method, path, request_dict)
             try:
                 response = method.original(client, http_method, path, request_dict, *args, **named)
             except BaseException as error:
@@ -76,7 +80,7 @@ class GoogleGenAI:
         async def async_request(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Any:
-            call, path = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, http_method, path, request_dict)
             try:
                 response = await method.original(
                     client, http_method, path, request_dict, *args, **named
@@ -96,7 +100,7 @@ class GoogleGenAI:
         def request_streamed(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Iterator[Any]:
-            call, path = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, http_method, path, request_dict)
             stream = method.original(client, http_method, path, request_dict, *args, **named)
             return stream if call is None else watched(call, stream)
 
@@ -109,7 +113,7 @@ class GoogleGenAI:
         async def async_request_streamed(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **named: Any
         ) -> Any:
-            call, path = self._call(method, client, path, request_dict)
+            call, path = self._call(method, client, http_method, path, request_dict)
             try:
                 stream = await method.original(
                     client, http_method, path, request_dict, *args, **named
@@ -121,37 +125,68 @@ class GoogleGenAI:
 
         return async_request_streamed
 
+    def download_file(self, method: Method) -> Callable[..., Any]:
+        """Replace ``BaseApiClient.download_file``."""
+
+        @functools.wraps(method.original)
+        def download_file(client: Any, path: str, **named: Any) -> Any:
+            watcher = self._watcher(method, client, path)
+            if watcher is None:
+                return method.original(client, path, **named)
+            to = named.pop("destination", None)
+            content = method.original(client, path, destination=read_along(to, watcher), **named)
+            boundary.attempt(read_file, content, to, watcher, default=None)
+            return content
+
+        return download_file
+
+    def async_download_file(self, method: Method) -> Callable[..., Any]:
+        """Replace ``BaseApiClient.async_download_file``."""
+
+        @functools.wraps(method.original)
+        async def async_download_file(client: Any, path: str, **named: Any) -> Any:
+            watcher = self._watcher(method, client, path)
+            if watcher is None:
+                return await method.original(client, path, **named)
+            to = named.pop("destination", None)
+            content = await method.original(
+                client, path, destination=read_along(to, watcher), **named
+            )
+            boundary.attempt(read_file, content, to, watcher, default=None)
+            return content
+
+        return async_download_file
+
+    def _watcher(self, method: Method, client: Any, path: str) -> Watcher | None:
+        """Return what reads along a file that may have the results of a batch."""
+        if not method.on or (found := FILE.match(path)) is None:
+            return None
+        provider = boundary.attempt(self._provider, client, default=GEMINI)
+        return ResultsReader(provider, found[1], read_line).watcher("", hiding=False)
+
     def _call(
-        self, method: Method, client: Any, path: str, request: Any
+        self, method: Method, client: Any, http_method: str, path: str, request: Any
     ) -> tuple[Call | None, str]:
         """Return the call that a client is about to make, and the path that names its model."""
         if not method.on:
             return None, path
         models, _, name = path.rpartition("/")
         googles = models == "models" or models.endswith("publishers/google/models")
-        call = begin(self._start, client, path, request, switching=googles)
+        call = begin(self._start, client, http_method, path, request, switching=googles)
         if call is not None and call.instead:
             path = f"{models}/{call.instead}:{name.partition(':')[2]}"
         return call, path
 
-    def _start(self, client: Any, path: str, request: Any) -> Call | None:
-        target, _, verb = path.partition("?")[0].rpartition(":")
-        operation = OPERATIONS.get(verb)
-        if verb == "predict" and _embeds(request):
-            operation = "embeddings"
-        if operation is None:
-            return None
+    def _start(self, client: Any, http_method: str, path: str, request: Any) -> Call | None:
+        return call_of(http_method.lower(), path, request, self._provider(client))
+
+    def _provider(self, client: Any) -> str:
         options = getattr(client, "_http_options", None)
         url = getattr(options, "base_url", None) or ""
-        mode = "gcp.vertex_ai" if client.vertexai else "gcp.gemini"
-        return Call(
-            operation=operation,
-            provider=self._settings.providers.at(url, mode),
-            model=target.rpartition("/")[2],
-        )
+        return self._settings.providers.at(url, VERTEX if client.vertexai else GEMINI)
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Method]:
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
     """Return the methods that meter the SDK.
 
     Raises:
@@ -161,6 +196,12 @@ def meter(module: ModuleType, settings: Settings) -> list[Method]:
     client = module._api_client.BaseApiClient
     sent: tuple[object, ...] = ("post", "models/gemini:generateContent", {}, None)
     return [
+        WaitingSeams(settings),
+        Method(module.live.AsyncLive, "connect", replacement=Live(settings).connect),
+        Method(client, "download_file", "files/1:download", replacement=sdk.download_file),
+        Method(
+            client, "async_download_file", "files/1:download", replacement=sdk.async_download_file
+        ),
         Method(client, "request", *sent, replacement=sdk.request),
         Method(client, "async_request", *sent, replacement=sdk.async_request),
         Method(client, "request_streamed", *sent, replacement=sdk.request_streamed),
@@ -172,12 +213,6 @@ def meter(module: ModuleType, settings: Settings) -> list[Method]:
     ]
 
 
-def _embeds(request: Any) -> bool:
-    """Return whether a prediction is one of vectors: others ask with a prompt, for pictures."""
-    instances = request.get("instances")
-    return bool(instances) and "content" in instances[0]
-
-
 def _failed(call: Call | None, error: BaseException) -> None:
     if call is not None:
         call.fail(error, status)
@@ -185,6 +220,4 @@ def _failed(call: Call | None, error: BaseException) -> None:
 
 def _answered(call: Call | None, response: Any) -> None:
     if call is not None:
-        answer = Answer(call.model)
-        boundary.attempt(take, answer, response, default=None)
-        call.end("ok", answer.reading)
+        call.end("ok", reading_of, call, response)

@@ -14,6 +14,7 @@ import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import Reading
+from costmeter.status import status_of_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +25,14 @@ TIER_HEADER: Final = "x-gemini-service-tier"
 Source: https://ai.google.dev/gemini-api/docs/priority-inference
 """
 
+_NOTHING: Final[Mapping[str, Any]] = {}
 _BASE_TIERS: Final = frozenset({"", "standard", "unspecified", "traffic_type_unspecified"})
 
 _INPUT: Final = {
     "AUDIO": "input_audio_tokens",
     "IMAGE": "input_image_tokens",
     "DOCUMENT": "input_image_tokens",  # pages are tokenised as images are
+    "VIDEO": "input_image_tokens",  # and films are priced so
 }
 _CACHED: Final = {"AUDIO": "cache_audio_read_tokens"}
 _OUTPUT: Final = {"AUDIO": "output_audio_tokens", "IMAGE": "output_image_tokens"}
@@ -39,6 +42,7 @@ _DETAILS: Final = {
     "toolUsePromptTokensDetails": ("input_tokens", _INPUT),
     "cacheTokensDetails": ("cache_read_tokens", _CACHED),
     "candidatesTokensDetails": ("output_tokens", _OUTPUT),
+    "responseTokensDetails": ("output_tokens", _OUTPUT),  # of live sessions
 }
 """Which whole the tokens by modality are parts of, and the keys of the parts."""
 
@@ -49,11 +53,19 @@ Source: https://ai.google.dev/gemini-api/docs/google-search#pricing
 """
 
 
+_CODES: Final = {3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 14: 503, 16: 401}
+"""Codes of HTTP by those of gRPC, which work that goes on for long fails with; else it is 500.
+
+Source: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+"""
+
+
 class _Body(msgspec.Struct, rename="camel"):
     """The fields of an answer that matter here; its words, pictures and vectors are passed over."""
 
     model_version: Any = None
     usage_metadata: Any = None
+    token_count: Any = None  # of an embedding that a batch has made
     prompt_feedback: Any = None
     candidates: msgspec.Raw = msgspec.Raw(b"null")
     predictions: msgspec.Raw = msgspec.Raw(b"null")
@@ -108,6 +120,8 @@ class Answer:
         self._model = text_of(chunk.model_version) or self._model
         self._tier = text_of((headers or {}).get(TIER_HEADER)) or self._tier
         self._see_usage(chunk.usage_metadata)
+        if chunk.token_count is not None:
+            self._embedded.append(whole(chunk.token_count))
         if text_of((fields_of(chunk.prompt_feedback) or {}).get("blockReason")):
             self.complete = True
         self._see_candidates(chunk.candidates)
@@ -120,7 +134,7 @@ class Answer:
         return Reading(
             usage=self._usage(odd),
             model=self._model,
-            service_tier=_tier(self._tier, self._reported or {}),
+            service_tier=served_tier(self._tier, self._reported or {}),
             odd=tuple(odd),
         )
 
@@ -156,32 +170,34 @@ class Answer:
 
     def _usage(self, odd: list[str]) -> dict[str, int] | None:
         if self._reported is not None:
-            usage = _usage(self._reported, odd)
+            usage = read_usage(self._reported, odd)
         elif any(tokens is not None for tokens in self._embedded):
             tokens = sum(count_of("token_count", tokens, odd) for tokens in self._embedded)
             usage = {"input_tokens": tokens} if tokens else {}
         else:
             return None
-        if searches := self._searches():
+        if searches := billed_searches(self._model or self._asked, len(self._queries)):
             usage["web_searches"] = searches
         return usage
 
-    def _searches(self) -> int:
-        """Return the billed web searches: those that differ, or one where a prompt is billed."""
-        if _PER_PROMPT.match(self._model or self._asked):
-            return min(len(self._queries), 1)
-        return len(self._queries)
+
+def billed_searches(model: str, made: int) -> int:
+    """Return the billed web searches: those that differ, or one where a prompt is billed."""
+    return min(made, 1) if _PER_PROMPT.match(model) else made
 
 
-def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
+def read_usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
+    """Return the usage in ``usageMetadata``."""
+
     def told(name: str) -> int:
         return count_of(name, reported.get(name), odd)
 
     thoughts = told("thoughtsTokenCount")  # beside the candidates; the prompt includes the cached
+    answered = told("candidatesTokenCount") + told("responseTokenCount")  # of live sessions
     counts = {
         "input_tokens": told("promptTokenCount") + told("toolUsePromptTokenCount"),
         "cache_read_tokens": told("cachedContentTokenCount"),
-        "output_tokens": told("candidatesTokenCount") + thoughts,
+        "output_tokens": answered + thoughts,
         "reasoning_tokens": thoughts,
     }
     if counts["cache_read_tokens"] > counts["input_tokens"]:
@@ -200,10 +216,21 @@ def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
     return {key: count for key, count in (counts | parts).items() if count}
 
 
-def _tier(served: str, reported: Mapping[str, Any]) -> str:
+def served_tier(served: str, reported: Mapping[str, Any] = _NOTHING) -> str:
     """Return the tier: Gemini's from a header or the usage, Vertex AI's from the traffic's type."""
     tier = (served or text_of(reported.get("serviceTier"))).lower().removeprefix("service_tier_")
     if not tier:
         traffic = text_of(reported.get("trafficType")).lower()
         tier = traffic.removeprefix("on_demand").removeprefix("_")
     return "" if tier in _BASE_TIERS else tier
+
+
+def status_of_error(error: Mapping[str, Any]) -> str:
+    """Return the status of work that ended with an error."""
+    code = error.get("code")
+    return status_of_code(_CODES.get(code, 500) if isinstance(code, int) else 500)
+
+
+def whole(value: object) -> object:
+    """Return a count that Google's JSON has as text, since it may take more than 32 bits."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value

@@ -73,7 +73,8 @@ def _of_client(client: Client) -> str:
     heads = ["call", *(way.value for way in ways), "operation", "counted by"]
     lines = [f"{client.name}: provider `{client.provider}`.\n", _row(heads)]
     lines.append("|" + "---|" * len(heads))
-    kinds = "sync, async" if client.opened_async else "sync"
+    opened = {"sync": client.opened, "async": client.opened_async}
+    kinds = ", ".join(kind for kind, found in opened.items() if found)
     for call in client.metered:
         made = [kinds if way in call.ways else "" for way in ways]
         lines.append(_row([f"`{call.name}`", *made, *_told(call)]))

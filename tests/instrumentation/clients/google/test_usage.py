@@ -43,7 +43,7 @@ def test_tokens_are_told_apart_by_modality_and_tool_results_are_input() -> None:
         "cache_read_tokens": 300,
         "input_audio_tokens": 200,
         "cache_audio_read_tokens": 120,
-        "input_image_tokens": 408,  # 258 of images, 100 of documents, 50 of tool results
+        "input_image_tokens": 608,  # 258 images, 100 documents, 200 film, 50 of tool results
         "output_tokens": 1400,
         "output_image_tokens": 1290,
         "output_audio_tokens": 60,

@@ -9,8 +9,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import warnings
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any
@@ -18,14 +16,12 @@ from typing import Any
 import httpx2
 import pytest
 from google import genai
-from google.genai import _api_client, _common, chats, errors, models, types
-from google.oauth2.credentials import Credentials
+from google.genai import _api_client, chats, errors, live, models, types
 
 import costmeter
 from costmeter.instrumentation.clients import Settings, google_genai
-from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
-from tests.standins.google_genai import create_app
+from tests.instrumentation.clients.google.asking import asking
 
 ASKED = {"model": "gemini-flash-latest", "contents": "What does it cost?"}
 ANSWERING = "gemini-2.5-flash"
@@ -44,45 +40,10 @@ METHODS = [
     (models.AsyncModels, "generate_content_stream"),
     (chats.Chat, "send_message_stream"),
     (chats.AsyncChat, "send_message_stream"),
+    (_api_client.BaseApiClient, "download_file"),
+    (_api_client.BaseApiClient, "async_download_file"),
+    (live.AsyncLive, "connect"),
 ]
-
-
-@pytest.fixture(scope="session")
-def google() -> Iterator[str]:
-    """The base URL of the stand-in."""
-    with serving(create_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def client(google: str, recorded: Recorded) -> Iterator[genai.Client]:
-    """A metered client of the Gemini API that does not wait for long."""
-    costmeter.instrument("google.genai")
-    options = types.HttpOptions(base_url=google, timeout=500)
-    with genai.Client(api_key="key", http_options=options) as client:
-        yield client
-    costmeter.uninstrument()
-
-
-@pytest.fixture
-def vertex(google: str, recorded: Recorded) -> Iterator[genai.Client]:
-    """A metered client of Vertex AI."""
-    costmeter.instrument("google.genai")
-    with genai.Client(
-        vertexai=True,
-        project="acme",
-        location="europe-west1",
-        credentials=Credentials(token="token"),  # type: ignore[no-untyped-call]
-        http_options=types.HttpOptions(base_url=google),
-    ) as client:
-        yield client
-    costmeter.uninstrument()
-
-
-def asking(config: dict[str, Any] | None = None, **headers: str) -> Any:
-    """Return a configuration that asks the stand-in for an answer, a tier or a fault."""
-    asked = {f"x-standin-{name}": value for name, value in headers.items()}
-    return {**(config or {}), "http_options": {"headers": asked}}
 
 
 def test_an_answer_is_recorded_with_usage_model_tier_and_duration(
@@ -165,15 +126,6 @@ def test_counting_tokens_and_listing_models_are_not_recorded(
 ) -> None:
     assert client.models.count_tokens(**ASKED).total_tokens == 3
     assert next(iter(client.models.list()))
-    assert recorded() == []
-
-
-def test_pictures_of_other_models_are_not_taken_for_embeddings(
-    vertex: genai.Client, recorded: Recorded
-) -> None:
-    with warnings.catch_warnings():  # the SDK warns at the first call of a process
-        warnings.simplefilter("ignore", _common.ExperimentalWarning)
-        vertex.models.generate_images(model="imagen-4.0-generate-001", prompt="a cent")
     assert recorded() == []
 
 
@@ -440,7 +392,7 @@ def test_where_another_library_has_wrapped_us_calls_pass_on_unmetered(
 def test_calls_go_on_where_we_cannot_tell_what_they_are(
     client: genai.Client, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(google_genai, "Call", None)
+    monkeypatch.setattr(google_genai, "call_of", None)
     assert client.models.generate_content(**ASKED).text == "One cent."
     assert len(list(client.models.generate_content_stream(**ASKED))) == 3
     assert recorded() == []
@@ -449,7 +401,7 @@ def test_calls_go_on_where_we_cannot_tell_what_they_are(
 def changed(**replaced: Any) -> ModuleType:
     """Return the SDK with something else than it had."""
     module = ModuleType("google.genai")
-    module.__dict__.update(_api_client=_api_client, models=models, chats=chats)
+    module.__dict__.update(_api_client=_api_client, models=models, chats=chats, live=live)
     module.__dict__.update(replaced)
     return module
 
