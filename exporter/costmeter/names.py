@@ -148,7 +148,8 @@ ESTIMATED_EVENTS: Final = Family(
     "cost_estimated_events_total",
     "counter",
     "Usage events whose tokens the application counted, where the provider reported none.",
-    ("provider", "model"),
+    DIMENSIONS,
+    extensible=True,
 )
 
 EVENTS_READ: Final = Family(

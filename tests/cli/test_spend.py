@@ -152,17 +152,53 @@ def test_events_without_a_price_are_told_of(app: typer.Typer, path: Path) -> Non
 
 def test_events_whose_tokens_were_counted_are_told_of(app: typer.Typer, path: Path) -> None:
     assert run(app, path).stderr == ""
-    ledger = Ledger.open(path)
-    for model, count in (("gpt-4o", 1200), ("own", 34)):
-        series = ledger.intern(ESTIMATED_EVENTS.name, {"provider": "mine", "model": model})
-        ledger.commit(Batch(sums={series: {1: count}}))
-    ledger.close()
+    count_tokens(path, {"model": "own"}, {1: 34})
+    count_tokens(path, {"model": "gpt-4o", "team": "search"}, {1: 1200})
     for form in ("table", "csv"):
         result = run(app, path, "--format", form)
         assert "whose tokens were counted, not told: 1,234; " in result.stderr
         assert "counted" not in result.stdout
     result = run(app, path, "--format", "json")
     assert json.loads(result.stdout)["estimated_events"] == 1234
+
+
+def test_what_is_told_beside_the_figures_is_of_what_was_asked_for(
+    app: typer.Typer, path: Path
+) -> None:
+    quarter = 900 * 10**9
+    count_tokens(path, {"model": "own", "team": "search"}, {0: 1, 4: 2})
+    count_tokens(path, {"model": "own", "team": "chat"}, {4: 4})
+    ledger = Ledger.open(path)
+    search, chat = (b'{"team":"%b"}' % team for team in (b"search", b"chat"))
+    waiting = [(0, search), (4, search), (4, chat), (4, chat)]
+    ledger.commit(
+        Batch(
+            events=[
+                EventRow(at * quarter, b'[0,"chat","openai","new",%b,{}]' % attributes, None, "")
+                for at, attributes in waiting
+            ]
+        )
+    )
+    ledger.close()
+
+    def caveats(*options: str) -> tuple[int, int]:
+        found = json.loads(run(app, path, *options, "--format", "json").stdout)
+        return found["unpriced_events"], found["estimated_events"]
+
+    assert caveats() == (4, 7)
+    assert caveats("--since", "1970-01-01T01:00") == (3, 6)
+    assert caveats("--until", "1970-01-01T01:00") == (1, 1)
+    assert caveats("--where", "team=search") == (2, 3)
+    assert caveats("--where", "team=chat", "--until", "1970-01-01T01:00") == (0, 0)
+    assert caveats("--where", "model=new", "--by", "component") == (4, 0)
+
+
+def count_tokens(path: Path, labels: dict[str, str], events: dict[int, int]) -> None:
+    """Have a ledger hold so many events by quarter of an hour whose tokens were counted."""
+    ledger = Ledger.open(path)
+    series = ledger.intern(ESTIMATED_EVENTS.name, {"provider": "mine", **labels})
+    ledger.commit(Batch(sums={series: events}))
+    ledger.close()
 
 
 def test_a_label_does_not_steer_the_terminal(app: typer.Typer, path: Path) -> None:

@@ -304,7 +304,9 @@ def test_an_event_that_was_counted_rather_than_reported_is_told_of(books: Books)
     books.add(estimated=True)
     books.add()
     batch = books.accountant.take()
-    assert books.sums(batch, "cost_estimated_events_total") == {("gpt-4o-mini", "openai"): {0: 1}}
+    assert books.sums(batch, "cost_estimated_events_total") == {
+        ("gpt-4o-mini", "openai", "search"): {QUARTER: 1}
+    }
 
 
 @pytest.mark.parametrize("usage", [{}, {"input_tokens": 0, "output_tokens": 0}])

@@ -18,7 +18,7 @@ from rich.text import Text
 from costmeter.cli.cells import csv_cell, printable
 from costmeter.cli.options import ConfigFile, LedgerFile
 from costmeter.ledger import query
-from costmeter.ledger.query import SpendRow
+from costmeter.ledger.query import Caveats, SpendRow
 from costmeter.sidecar import config as configuration
 from costmeter.units import nano_to_usd
 
@@ -71,21 +71,17 @@ def spend(
     """Tell what was spent: credit taken off, to the nano-dollar, as the ledger has it now."""
     settings = configuration.load(config, ledger=ledger)
     names = [name.strip() for name in by.split(",") if name.strip()]
+    zone = timezone or str(settings.timezone)
+    wanted = dict(_pair(each) for each in where or ())
     rows = query.spend(
-        settings.ledger,
-        by=names,
-        start=since,
-        end=until,
-        timezone=timezone or str(settings.timezone),
-        where=dict(_pair(each) for each in where or ()),
+        settings.ledger, by=names, start=since, end=until, timezone=zone, where=wanted
     )
-    unpriced = sum(query.unpriced(settings.ledger).values())
-    estimated = query.estimated(settings.ledger)
+    caveats = query.caveats(settings.ledger, start=since, end=until, timezone=zone, where=wanted)
     match form:
         case Format.TABLE:
             Console().print(_table(names, rows))
         case Format.JSON:
-            typer.echo(_json(names, rows, unpriced, estimated))
+            typer.echo(_json(names, rows, caveats))
         case Format.CSV:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow([*names, "cost_usd", "calls", "tokens"])
@@ -93,20 +89,20 @@ def spend(
                 [*map(csv_cell, row.key), _usd(row.cost_nano_usd), *row[2:]] for row in rows
             )
     if form is not Format.JSON:
-        _tell(unpriced, estimated)
+        _tell(caveats)
 
 
-def _tell(unpriced: int, estimated: int) -> None:
+def _tell(caveats: Caveats) -> None:
     """Say what is to be known of the figures, beside them."""
-    if unpriced:
+    if caveats.unpriced:
         typer.echo(
-            f"events without a price, not in these figures: {unpriced:,}; "
+            f"events without a price, not in these figures: {caveats.unpriced:,}; "
             "'costmeter reprice' prices them once there is one",
             err=True,
         )
-    if estimated:
+    if caveats.estimated:
         typer.echo(
-            f"events in the whole ledger whose tokens were counted, not told: {estimated:,}; "
+            f"events in these figures whose tokens were counted, not told: {caveats.estimated:,}; "
             "their cost is an estimate",
             err=True,
         )
@@ -158,15 +154,15 @@ def _total(names: Sequence[str], rows: Sequence[SpendRow]) -> SpendRow:
     )
 
 
-def _json(names: Sequence[str], rows: Sequence[SpendRow], unpriced: int, estimated: int) -> str:
+def _json(names: Sequence[str], rows: Sequence[SpendRow], caveats: Caveats) -> str:
     def fields(row: SpendRow) -> dict[str, object]:
         return {"cost_usd": _usd(row.cost_nano_usd), "calls": row.calls, "tokens": row.tokens}
 
     document = {
         "rows": [{**dict(zip(names, row.key, strict=True)), **fields(row)} for row in rows],
         "total": fields(_total(names, rows)),
-        "unpriced_events": unpriced,
-        "estimated_events": estimated,
+        "unpriced_events": caveats.unpriced,
+        "estimated_events": caveats.estimated,
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
 

@@ -336,8 +336,8 @@ class Accountant:
     def _note(self, event: RecordedUsage, account: Account) -> None:
         """Take note of what few events tell beside their usage."""
         if event.estimated:
-            series = self._intern(ESTIMATED_EVENTS.name, _whose(account))
-            add(self._batch.sums, series, 0, 1)
+            series = self._intern(ESTIMATED_EVENTS.name, account.labels)
+            add(self._batch.sums, series, account.quarter, 1)
         if event.first_chunk_ns:
             histogram = self._histogram_of(TIME_TO_FIRST_TOKEN, account.labels)
             histogram.values.append(event.first_chunk_ns)

@@ -29,9 +29,11 @@ class _Named(msgspec.Struct, array_like=True, gc=False):
     operation: msgspec.Raw = msgspec.Raw()
     provider: str = ""
     model: str = ""
+    attributes: msgspec.Raw = msgspec.Raw()
 
 
 _decode_named: Final = msgspec.json.Decoder(_Named).decode
+_decode_attributes: Final = msgspec.json.Decoder(dict[str, str]).decode
 _decode_entries: Final = msgspec.json.Decoder(list[tuple[int, int | None, int]]).decode
 _decode_payloads: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -141,6 +143,16 @@ def unpriced(connection: sqlite3.Connection) -> Iterator[StoredEvent]:
             for last in ids:
                 index = last % EVENTS_A_BLOCK
                 yield StoredEvent(last, entries[index][0], bytes(payloads[index]))
+
+
+def has_labels(event: StoredEvent, where: Mapping[str, str]) -> bool:
+    """Return whether an event has all of these values: a provider, a model, attributes."""
+    if not where:
+        return True
+    named = _decode_named(event.payload)
+    labels = _decode_attributes(named.attributes)
+    labels |= {"provider": named.provider, "model": named.model}
+    return all(labels.get(name, "") == value for name, value in where.items())
 
 
 def prune(connection: sqlite3.Connection, before_ns: int, blocks: int) -> int:

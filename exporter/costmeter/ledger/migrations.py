@@ -162,8 +162,13 @@ _VERSION_5: Final = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+_VERSION_6: Final = (
+    # -- Events whose tokens the application counted.
+    "ALTER TABLE quarter_sum ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0",
+)
+
 STEPS: Final[Sequence[Sequence[str]]] = (
-    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5,
+    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6,
 )  # fmt: skip
 """What leads from each version to the next: ``STEPS[n]`` from version ``n`` to ``n + 1``."""
 

@@ -22,7 +22,7 @@ from costmeter.ledger.events import PricedEvent
 from costmeter.ledger.file import connect_readonly
 from costmeter.ledger.money import Group, Money
 from costmeter.ledger.schema import COST_COLUMNS
-from costmeter.names import DIMENSIONS, ESTIMATED_EVENTS
+from costmeter.names import DIMENSIONS
 from costmeter.units import quarter
 
 COMPONENT: Final = "component"
@@ -53,6 +53,18 @@ class SpendRow(NamedTuple):
     cost_nano_usd: int
     calls: int | None
     tokens: int | None
+
+
+class Caveats(NamedTuple):
+    """What is to be known of figures.
+
+    Attributes:
+        unpriced: events that have no price yet, so that what they cost is in none of the figures.
+        estimated: events whose tokens the application counted, since the provider told none.
+    """
+
+    unpriced: int
+    estimated: int
 
 
 def spend(
@@ -163,19 +175,38 @@ def unpriced(path: Path) -> dict[tuple[str, str], int]:
         }
 
 
-def estimated(path: Path) -> int:
-    """Return of how many events the application counted the tokens, since the ledger was made.
+def caveats(
+    path: Path,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    timezone: str = "UTC",
+    where: Mapping[str, str] | None = None,
+) -> Caveats:
+    """Return what is to be known of figures of :func:`spend`; for the arguments see there.
 
     Raises:
-        LedgerError: the ledger cannot be read.
+        LedgerError: as for :func:`spend`.
     """
+    where = {name: value for name, value in (where or {}).items() if name != COMPONENT}
+    local = zone(timezone)
+    first = None if start is None else quarter_at("start", start, local)
+    after = None if end is None else quarter_at("end", end, local)
     with reading(path) as connection:
-        (count,) = connection.execute(
-            "SELECT coalesce(sum(amount), 0) FROM series JOIN total ON total.series = series.id "
-            "WHERE family = ?",
-            (ESTIMATED_EVENTS.name,),
-        ).fetchone()
-    return int(count)
+        accounts = _accounts(connection, (), where)
+        quarters = _quarters(connection, first, after)
+        counted = sum(
+            count
+            for account, count in _sums(connection, quarters, ("estimated",))
+            if account in accounts
+        )
+        waiting = sum(
+            (first is None or first <= quarter(each.time_ns))
+            and (after is None or quarter(each.time_ns) < after)
+            and events.has_labels(each, where)
+            for each in events.unpriced(connection)
+        )
+    return Caveats(waiting, counted)
 
 
 def dearest(path: Path, limit: int, start_ns: int, end_ns: int) -> list[PricedEvent]:

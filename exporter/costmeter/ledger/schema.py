@@ -19,6 +19,7 @@ from costmeter.names import (
     API_CALLS,
     COMPONENTS,
     CREDIT,
+    ESTIMATED_EVENTS,
     SPEND,
     TOKEN_TYPES,
     TOKENS,
@@ -41,6 +42,7 @@ AMOUNT_COLUMNS: Final = (
     "calls_ok",
     "calls_failed",
     "unpriced",
+    "estimated",
     *COST_COLUMNS.values(),
     *TOKEN_COLUMNS.values(),
 )
@@ -95,6 +97,8 @@ def cell_of(family: str, labels: Mapping[str, str]) -> Cell | None:
             column = "credit"
         case UNPRICED_EVENTS.name:
             column = "unpriced"
+        case ESTIMATED_EVENTS.name:
+            column = "estimated"
         case _:
             return None
     own = _OWN_LABEL.get(family)
