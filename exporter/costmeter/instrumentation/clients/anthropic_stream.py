@@ -17,7 +17,7 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import anthropic_usage
 from costmeter.instrumentation.clients.anthropic_frames import Frames
 from costmeter.instrumentation.clients.fields import fields_of
-from costmeter.instrumentation.clients.lines import telling
+from costmeter.instrumentation.clients.lines import OpenEvent, telling
 from costmeter.instrumentation.clients.reading import Reading
 
 _MATTER: Final = (b"message_", b'"error"')
@@ -44,6 +44,7 @@ class _Events:
         self._message: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
         self._status = "ok"
+        self._open = OpenEvent()
 
     def reading(self) -> Reading:
         """Return what is known so far; of a stream that broke off, what its start told."""
@@ -59,7 +60,8 @@ class _Events:
         try:
             event = _decode(data)
         except msgspec.MsgspecError:
-            return  # the SDK will say what is wrong with it
+            self._open.broken = True
+            return  # or else the SDK will say what is wrong with it
         match event.type:
             case "message_start":
                 self._message = dict(fields_of(event.message) or {})
@@ -100,7 +102,7 @@ class StreamWatcher(_Events):
 
     def flush(self) -> bytes:
         """Return nothing: nothing is held back."""
-        boundary.attempt(self._read, b"".join(self._line), default=None)
+        boundary.attempt(self._read, b"".join((*self._line, b"\n\n")), default=None)
         self._line = []
         return b""
 
@@ -108,6 +110,8 @@ class StreamWatcher(_Events):
         for line in telling(lines, _MATTER):
             if line.startswith(b"data:"):
                 self._see(line[5:])
+        for data in self._open.passed(lines):
+            self._see(data)
 
 
 class _Chunk(msgspec.Struct):

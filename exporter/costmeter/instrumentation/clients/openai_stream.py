@@ -8,7 +8,7 @@ import msgspec
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import openai_usage
-from costmeter.instrumentation.clients.lines import telling
+from costmeter.instrumentation.clients.lines import EVENT_ENDS, OpenEvent, telling
 from costmeter.instrumentation.clients.reading import Reading
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class StreamWatcher:
     """Watches a stream of chat completion chunks or of response events.
 
     With ``hiding``, the chunk that only carries usage is kept from the caller, who did not ask for
-    it; for that, a line is held back until it is whole.
+    it; for that, a line is held back until it is whole. One in several lines is let pass.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class StreamWatcher:
         self._hiding = hiding
         self._hid = False
         self._line: list[bytes] = []  # the pieces of a line that has not ended yet
+        self._open = OpenEvent()
         self._first = b""
         self._body: bytes | msgspec.Raw = b""
         self._error: bytes | msgspec.Raw = b""
@@ -90,6 +91,7 @@ class StreamWatcher:
         rest = b"".join(self._line)
         self._line = []
         shown = boundary.attempt(self._see, rest, default=rest)
+        boundary.attempt(self._see, b"\n\n", default=b"")
         return shown if self._hiding else b""
 
     def reading(self) -> Reading:
@@ -113,9 +115,9 @@ class StreamWatcher:
     def _passes(self, chunk: bytes) -> bool:
         """Return whether a chunk of whole lines tells nothing, as nearly all do."""
         return (
-            chunk.endswith(b"\n")
+            chunk.endswith(EVENT_ENDS)
             and bool(self._first)
-            and not (self._line or self._hid or b"[]" in chunk)
+            and not (self._line or self._hid or self._open.lines or b"[]" in chunk)
             and not _tells(chunk)
         )
 
@@ -123,11 +125,16 @@ class StreamWatcher:
         """Take whole lines in and return those that the caller is to see."""
         if not self._first:
             self._first = lines.partition(b"data:")[2].partition(b"\n")[0].strip()
-        if not self._hiding:
-            for line in telling(lines, _TELLING) if _tells(lines) else ():
+        shown = lines
+        if self._hiding:
+            shown = b"".join([line for line in lines.splitlines(True) if self._shown(line)])
+        elif _tells(lines):
+            for line in telling(lines, _TELLING):
                 self._shown(line)
-            return lines
-        return b"".join([line for line in lines.splitlines(keepends=True) if self._shown(line)])
+        for data in self._open.passed(lines):
+            self._first = self._first if self._body else data
+            self._usage_only(data)
+        return shown
 
     def _shown(self, line: bytes) -> bool:
         """Take a line in; return whether the caller is to see it."""
@@ -149,7 +156,8 @@ class StreamWatcher:
         try:
             event = _decode(data)
         except msgspec.MsgspecError:
-            return False  # the SDK will say what is wrong with it
+            self._open.broken = True
+            return False  # or else the SDK will say what is wrong with it
         if bytes(event.type) in _LAST_EVENTS:
             self._body = event.response
             self.complete = True
