@@ -68,3 +68,17 @@ def test_filling_again_takes_the_ledgers_sums_and_none_twice(ledger: Ledger) -> 
     meter.add({series: {TODAY: 5}}, {series: 1})
     meter.fill(NOW)
     assert today(meter) == {"all": (5, 0), "search": (5, 0), "gpt": (0, 0)}
+
+
+def test_a_clock_that_was_ahead_for_a_moment_loses_nothing(ledger: Ledger) -> None:
+    series = ledger.intern(SPEND.name, {"team": "search", "component": "input"})
+    ledger.commit(Batch(sums={series: {TODAY: 7}}))
+    meter = BudgetMeter(BUDGETS, ledger, NOW)
+    year_ns = 366 * 86_400 * NANO
+    assert not meter.lacks(NOW + year_ns)
+    meter.standings(NOW + year_ns)  # where today is a day long gone
+    assert not meter.lacks(NOW + year_ns)
+    assert meter.lacks(NOW)
+    meter.fill(NOW)
+    assert today(meter)["search"] == (7, 0)
+    assert not meter.lacks(NOW - NANO)

@@ -58,6 +58,7 @@ class BudgetMeter:
         self._deciding = sorted({label for budget in self.budgets for label in budget.match})
         self._by_values: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._lock = threading.Lock()
+        self._last_ns = now_ns
         self.fill(now_ns)
 
     def fill(self, now_ns: int) -> None:
@@ -72,6 +73,15 @@ class BudgetMeter:
         with self._lock:
             for index, spending in enumerate(self._spendings):
                 spending.load(spend[index], credit[index], now_ns)
+
+    def lacks(self, now_ns: int) -> bool:
+        """Tell whether it has to be filled again: the clock was ahead, and has been set back.
+
+        Asked again and again: only where time goes back it is looked.
+        """
+        went_back, self._last_ns = now_ns < self._last_ns, now_ns
+        with self._lock:
+            return went_back and any(each.lacks(now_ns) for each in self._spendings)
 
     def add(self, sums: Mapping[int, Mapping[int, int]], signs: Mapping[int, int]) -> None:
         """Add what a batch committed.

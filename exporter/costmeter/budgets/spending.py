@@ -43,6 +43,7 @@ class Spending:
         self._credit: dict[int, int] = {}
         self._sums: dict[Period, list[int]] = {}
         self._open: dict[Window, Period] = {}
+        self._first = 0
 
     def earliest_ns(self, now_ns: int) -> int:
         """Return the first instant that matters.
@@ -54,6 +55,10 @@ class Spending:
             for window in WINDOWS
         )
 
+    def lacks(self, now_ns: int) -> bool:
+        """Tell whether what matters was let go of: the clock was ahead, and has been set back."""
+        return quarter(self.earliest_ns(now_ns)) < self._first
+
     def load(self, spend: Mapping[int, int], credit: Mapping[int, int], now_ns: int) -> None:
         """Take nano-dollars by quarter as the ledger has them, in place of what is there.
 
@@ -62,6 +67,7 @@ class Spending:
             credit: money taken back.
             now_ns: what ended too long before this instant is left out.
         """
+        self._first = 0
         self._keep(spend, credit, now_ns)
         self._sums.clear()
 
@@ -131,6 +137,7 @@ class Spending:
     def _keep(self, spend: Mapping[int, int], credit: Mapping[int, int], now_ns: int) -> None:
         """Keep those of given quarters that matter."""
         first = quarter(self.earliest_ns(now_ns))
+        self._first = max(self._first, first)
         self._spend = {number: nano for number, nano in spend.items() if number >= first}
         self._credit = {number: nano for number, nano in credit.items() if number >= first}
 

@@ -399,6 +399,7 @@ class Pipeline:
 
     def _watch_ledger(self) -> None:
         """Take over what another process wrote (``costmeter reprice``), and forget what is old."""
+        self._outdated |= self.budgets.lacks(self._clock.now_ns())
         try:
             self._outdated |= self.ledger.changed()
         except LedgerError:
