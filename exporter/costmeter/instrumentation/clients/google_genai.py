@@ -12,9 +12,10 @@ what is used counts for whom the stream was opened.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients import retries
 from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.google_genai_asked import (
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Watcher
+
+_API_CLIENT: Final = "google.genai._api_client"
 
 
 class GoogleGenAI:
@@ -177,6 +180,31 @@ class GoogleGenAI:
             path = f"{models}/{call.instead}:{name.partition(':')[2]}"
         return call, path
 
+    def retry_args(self, method: Method) -> Callable[..., Any]:
+        """Replace ``retry_args``, which says how a client tries again: it tells before it waits."""
+        original = method.original
+
+        @functools.wraps(original)
+        def retry_args(*args: Any, **named: Any) -> Any:
+            how = original(*args, **named)
+            if (wait := how.get("before_sleep")) is None:
+                return how
+
+            def before_sleep(attempt: Any) -> None:
+                if method.on:
+                    boundary.attempt(self._again, attempt, default=None)
+                wait(attempt)
+
+            return {**how, "before_sleep": before_sleep}
+
+        return retry_args
+
+    def _again(self, attempt: Any) -> None:
+        """Tell that an attempt is made again, from what tenacity knows of it."""
+        sent = attempt.args[0]
+        call = self._start(attempt.fn.__self__, sent.method, sent.url, sent.data or {})
+        retries.retried(call, status(attempt.outcome.exception()))
+
     def _start(self, client: Any, http_method: str, path: str, request: Any) -> Call | None:
         return call_of(http_method.lower(), path, request, self._provider(client))
 
@@ -210,6 +238,7 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
         Method(module.models.AsyncModels, "generate_content_stream", replacement=opening_async),
         Method(module.chats.Chat, "send_message_stream", replacement=opening),
         Method(module.chats.AsyncChat, "send_message_stream", replacement=opening_async),
+        *retries.seams("google.genai", (_API_CLIENT,), "retry_args", sdk.retry_args),
     ]
 
 

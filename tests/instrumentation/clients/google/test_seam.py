@@ -225,12 +225,44 @@ def test_a_server_that_is_not_there_is_a_connection_error(
     assert [event.status for event in recorded()] == ["connection_error"]
 
 
-def test_retries_of_the_sdk_are_one_call(client: genai.Client, recorded: Recorded) -> None:
-    config = asking(fail="2 retries")
-    config["http_options"]["retry_options"] = {"attempts": 3, "initial_delay": 0.0, "jitter": 0.0}
-    client.models.generate_content(**ASKED, config=config)
-    (event,) = recorded()
-    assert (event.status, event.usage, event.calls) == ("ok", USED, 1)
+async def test_attempts_that_failed_are_counted_and_are_no_calls(
+    client: genai.Client, recorded: Recorded
+) -> None:
+    for name in ("sync", "async"):
+        config = asking(fail=f"2 {name}")
+        often = {"attempts": 3, "initial_delay": 0.0, "jitter": 0.0}
+        config["http_options"]["retry_options"] = often
+        if name == "sync":
+            client.models.generate_content(**ASKED, config=config)
+        else:
+            await client.aio.models.generate_content(**ASKED, config=config)
+        *attempts, event = recorded()
+        assert [(each.status, each.calls, each.retries) for each in attempts] == [
+            ("server_error", 0, 1)
+        ] * 2
+        assert {(each.provider, each.operation) for each in attempts} == {
+            (event.provider, event.operation)
+        }
+        assert (event.status, event.usage, event.calls) == ("ok", USED, 1)
+    await client.aio.aclose()
+
+
+def test_a_client_told_how_to_try_again_has_the_attempts_of_its_streams_counted(
+    client: genai.Client, google: str, recorded: Recorded
+) -> None:
+    often = types.HttpRetryOptions(attempts=2, initial_delay=0.0, jitter=0.0)
+    options = types.HttpOptions(base_url=google, retry_options=often)
+    with genai.Client(api_key="key", http_options=options) as patient:
+        with pytest.raises(errors.ServerError), costmeter.attribute(team="search"):
+            list(patient.models.generate_content_stream(**ASKED, config=asking(fault="503")))
+        patient.models.count_tokens(**ASKED)
+    assert [
+        (event.status, event.calls, event.retries, event.model, event.attributes)
+        for event in recorded()
+    ] == [
+        ("server_error", 0, 1, ASKED["model"], {"team": "search"}),
+        ("server_error", 1, 0, ASKED["model"], {"team": "search"}),
+    ]
 
 
 @pytest.mark.parametrize(
