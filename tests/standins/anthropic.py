@@ -32,6 +32,16 @@ ERRORS = {
     500: "api_error",
     529: "overloaded_error",
 }
+_AGENTS = {
+    ("POST", "sessions"): "session.json",
+    ("GET", "sessions"): "session.json",
+    ("POST", "sessions", "events"): "session_sent.json",
+    ("GET", "sessions", "events"): "session_events.json",
+    ("GET", "sessions", "events", "stream"): "session_events.sse",
+    ("POST", "dreams"): "dream_pending.json",
+    ("GET", "dreams"): "dream_{id}.json",
+}
+"""The files for managed agents: by method, and path without the id, which may be in their name."""
 _EVENTS_BEFORE_FAULT = 3
 _FOREVER_SECONDS = 3600
 
@@ -111,6 +121,18 @@ def _error(kind: str) -> dict[str, object]:
     return {"type": "error", "error": {"type": kind, "message": kind}, "request_id": "req_011CSH"}
 
 
+async def document(request: Request) -> Response:
+    """Answer with the file that ``x-standin-body`` names, or the one for the path."""
+    _, kind, *rest = request.url.path.strip("/").split("/")
+    if rest[1:2] == ["threads"]:
+        name = "session_events.sse" if rest[-1] == "stream" else "session_thread.json"
+    else:
+        name = _AGENTS[request.method, kind, *rest[1:]].format(id=rest[0] if rest else "")
+    body = (BODIES / request.headers.get("x-standin-body", name)).read_bytes()
+    stream = name.endswith(".sse")
+    return Response(body, media_type="text/event-stream" if stream else "application/json")
+
+
 def create_app() -> Starlette:
     """Return the stand-in as an ASGI application."""
     vertex = "/projects/{project}/locations/{region}/publishers/anthropic/models/{model}"
@@ -120,5 +142,10 @@ def create_app() -> Starlette:
         routes=[
             Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
             *(Route(path, messages, methods=["POST"]) for path in paths),
+            *(
+                Route(f"/v1/{kind}{rest}", document, methods=["GET", "POST"])
+                for kind in ("sessions", "dreams")
+                for rest in ("", "/{path:path}")
+            ),
         ]
     )

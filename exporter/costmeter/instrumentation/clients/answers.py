@@ -1,8 +1,10 @@
-"""Reads the answers to calls of one kind, of SDKs that parse only above where they are metered."""
+"""Readers of the answers to calls of one kind, made of the functions that read them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.reading import NOTHING
@@ -16,7 +18,7 @@ _STREAM: Final = "text/event-stream"
 
 
 class Answers:
-    """Reads answers that come whole, or as a stream of events."""
+    """Reads answers that come whole, or as a stream of events; the SDK parses them only above."""
 
     def __init__(
         self, read_json: Callable[[bytes], Reading], stream: Callable[[], Watcher] | None = None
@@ -33,4 +35,20 @@ class Answers:
         """Return a watcher of a body that is yet to be read."""
         if self._stream and media_type == _STREAM:
             return self._stream()
+        return BodyWatcher(self.read_json)
+
+
+class Documents:
+    """Reads answers that are one JSON document, parsed or not."""
+
+    def __init__(self, read: Callable[[object], Reading]) -> None:
+        """Take what reads a parsed answer."""
+        self.read = read
+
+    def read_json(self, body: bytes) -> Reading:
+        """Return what an unparsed body tells."""
+        return self.read(msgspec.json.decode(body))
+
+    def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
+        """Return a watcher of a body that is yet to be read."""
         return BodyWatcher(self.read_json)

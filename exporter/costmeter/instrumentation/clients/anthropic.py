@@ -1,14 +1,19 @@
 """Meters Anthropic's SDK: messages, also those of its beta and of its clients for other clouds.
 
-Streams tell their usage unasked. What a message batch used is recorded where its results are read.
-Counting tokens costs nothing, and is not metered.
+Streams tell their usage unasked. What a message batch used is recorded where its results are read,
+and what a managed agent used where its events are. Counting tokens costs nothing, and is not
+metered.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation.clients import anthropic_batch, anthropic_usage
+from costmeter.instrumentation.clients import (
+    anthropic_batch,
+    anthropic_sessions,
+    anthropic_usage,
+)
 from costmeter.instrumentation.clients.anthropic_stream import FrameWatcher, StreamWatcher
 from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.bedrock_usage import model_name, stands_for_another
@@ -56,7 +61,7 @@ class Anthropic:
     def start(self, client: Any, options: Any) -> Call | None:
         """Return the call that a client is about to make; None where it is not metered."""
         if options.url.partition("?")[0] != _MESSAGES or options.method.lower() != "post":
-            return self._download(client, options)
+            return self._other(client, options)
         provider = self._addresses.provider(client)
         model = text_of(given(options, "model"))
         if provider != _BEDROCK:
@@ -67,12 +72,15 @@ class Anthropic:
         exact = not stands_for_another(name)
         return Call(operation="chat", provider=provider, model=name, exact=exact)
 
-    def _download(self, client: Any, options: Any) -> Call | None:
-        """Return the download of a batch's results."""
+    def _other(self, client: Any, options: Any) -> Call | None:
+        """Return the download of a batch's results, or what has to do with a managed agent."""
+        provider, method = self._addresses.provider(client), options.method.lower()
         results = anthropic_batch.RESULTS.fullmatch(options.url)
-        if results is None or options.method.lower() != "get":
+        if results is None:
+            path = options.url.partition("?")[0]
+            return anthropic_sessions.call_of(provider, method, path)
+        if method != "get":
             return None
-        provider = self._addresses.provider(client)
         return ResultsReader.download(provider, results[1], anthropic_batch.read_line)
 
     def asking(self, client: Any, options: Any) -> None:

@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from tests.instrumentation.clients.calls.making import standing_in
 from tests.instrumentation.clients.calls.sdk import (
-    BILLED,
     FREE,
     Call,
     Client,
@@ -69,6 +68,27 @@ def run_tools(client: Any) -> Callable[..., Any]:
 
 SAID: dict[str, Any] = dict(messages()[0].asked)
 WHOLE = [Seen("chat", HAIKU, ANSWERED)]
+WORKED = [  # no model: the session is not known here
+    Seen(
+        "chat",
+        "",
+        {
+            "input_tokens": 2381,
+            "cache_read_tokens": 1800,
+            "cache_write_tokens": 556,
+            "output_tokens": 15,
+        },
+    ),
+    Seen("chat", "", {}, "server_error"),
+    Seen("chat", "", {"input_tokens": 300, "output_tokens": 20}),
+]
+DREAMT = [
+    Seen(
+        "chat",
+        "claude-opus-4-6",
+        {"input_tokens": 1500, "cache_read_tokens": 500, "output_tokens": 70},
+    )
+]
 OTHERS = [
     Call("messages.parse", SAID, WHOLE),
     Call("beta.messages.parse", SAID, WHOLE),
@@ -84,7 +104,17 @@ OTHERS = [
     ),
     Call("messages.batches.results", {"message_batch_id": BATCH}, RESULTS, (Way.STREAM,)),
     Call("beta.messages.batches.results", {"message_batch_id": BATCH}, RESULTS, (Way.STREAM,)),
+    Call("beta.sessions.events.stream", {"session_id": "sesn_1"}, WORKED, (Way.STREAM,)),
+    Call("beta.sessions.events.list", {"session_id": "sesn_1"}, WORKED),
+    Call(
+        "beta.sessions.threads.events.stream",
+        {"session_id": "sesn_1", "thread_id": "sthr_1"},
+        WORKED,
+        (Way.STREAM,),
+    ),
+    Call("beta.dreams.retrieve", {"dream_id": "completed"}, DREAMT, (Way.AT_ONCE, Way.RAW)),
 ]
+BEGINS = "These cost nothing by themselves, but begin what is metered where it is told"
 UNMETERED = {
     FREE: [
         Call("messages.count_tokens", {"model": "claude-haiku-4-5", "messages": MESSAGES}),
@@ -93,9 +123,9 @@ UNMETERED = {
         Call("models.list"),
         Call("files.upload", {"file": ("a.txt", b"one")}),
     ],
-    BILLED: [
+    BEGINS: [
         Call("beta.sessions.create", {"agent": "agent_1", "environment_id": "env_1"}),
-        Call("beta.sessions.events.send", {"session_id": "session_1", "events": []}),
+        Call("beta.sessions.events.send", {"session_id": "sesn_2", "events": []}),
         Call("beta.dreams.create", {"inputs": [], "model": "claude-haiku-4-5"}),
     ],
 }
