@@ -5,6 +5,7 @@ CostmeterError
 ├── ConfigError          the configuration is wrong: all problems at once, each with its path
 ├── JournalError         a journal directory or segment cannot be used
 ├── LedgerError          a ledger cannot be opened or written
+│   └── OverfullError    what is to be written does not fit into 64 bits, now or ever
 ├── PricingError         prices cannot be read or a price cannot be found
 └── UsageError           a usage event breaks a limit or has a field of the wrong kind
 """
@@ -71,6 +72,10 @@ class JournalError(CostmeterError):
 
 class LedgerError(CostmeterError):
     """A ledger is corrupt, foreign, of a newer version, locked or not writable."""
+
+
+class OverfullError(LedgerError):
+    """A sum would not fit into 64 bits: it cannot be committed, however often it is tried."""
 
 
 class PricingError(CostmeterError):

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from costmeter.errors import LedgerError
+from costmeter.errors import LedgerError, OverfullError
 from costmeter.ledger.batch import Batch
+from costmeter.ledger.schema import accumulated
 from costmeter.ledger.store import Ledger, Series
 from costmeter.names import (
     API_CALLS,
@@ -256,14 +257,24 @@ def test_a_ledger_that_another_process_holds_is_an_error_for_now(
     ledger.close()
 
 
-@pytest.mark.parametrize("amount", [1, 2**63, 2**70])
-def test_a_sum_past_64_bits_is_refused(ledger: Ledger, amount: int) -> None:
+@pytest.mark.parametrize(("quarter", "amount"), [(7, 1), (8, 2**63), (8, 2**70)])
+def test_a_sum_of_a_quarter_past_64_bits_is_refused(
+    ledger: Ledger, quarter: int, amount: int
+) -> None:
     series = spend_series(ledger)
     ledger.commit(Batch(sums={series: {7: MOST}}))
-    with pytest.raises(LedgerError, match="would pass 9,223,372,036,854,775,807"):
-        ledger.commit(Batch(sums={series: {8: amount}}, positions={"a": 1}))
+    with pytest.raises(OverfullError, match="would pass 9,223,372,036,854,775,807"):
+        ledger.commit(Batch(sums={series: {quarter: amount}}, positions={"a": 1}))
     assert [each.total for each in ledger.series()] == [MOST]
     assert ledger.positions() == {}
+
+
+def test_a_total_past_64_bits_begins_again_as_counters_do(ledger: Ledger) -> None:
+    series = ledger.intern(f"{REQUEST_COST.name}_sum", {"endpoint": "/", "provider": "openai"})
+    for amount, total in ((MOST - 5, MOST - 5), (-3, MOST - 8), (8, MOST), (7, 7), (1, 8)):
+        ledger.commit(Batch(sums={series: {0: amount}}))
+        assert [each.total for each in ledger.series()] == [total]
+        assert accumulated(MOST - 8, 9) == 9
 
 
 def test_components_whose_sum_is_past_64_bits_are_refused(ledger: Ledger) -> None:

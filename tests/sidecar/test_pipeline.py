@@ -266,6 +266,19 @@ def test_a_reload_takes_new_prices_and_keeps_the_old_where_something_is_wrong(st
     assert str(pipeline.config.timezone) == "UTC"
 
 
+def test_nonsense_that_no_sum_can_hold_does_not_stop_what_comes_after_it(stack: Stack) -> None:
+    pipeline, exporter = stack.start()
+    most = 10**15
+    nonsense = [event(cost_nano_usd=most) for _ in range(2**63 // most + 1)]
+    with pytest.raises(UnavailableError, match="would pass 9,223,372,036,854,775,807"):
+        pipeline.submit("job", 1, nonsense).result(30)
+    stack.write()
+    until(lambda: stack.spent() == COST)
+    assert pipeline.submit("job", 1, nonsense).result(30) == Receipt(0, duplicate=True)
+    rejected = "cost_events_rejected_total['overfull']"
+    until(lambda: scrape(exporter)[rejected] == len(nonsense))
+
+
 def test_a_journal_has_one_exporter_whatever_its_ledger(stack: Stack) -> None:
     stack.start()
     other = stack.config().model_copy(update={"ledger": stack.directory / "other.db"})

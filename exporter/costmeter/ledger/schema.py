@@ -35,6 +35,9 @@ EVENTS_A_BLOCK: Final = 256
 Event ``i`` of block ``b`` has the id ``256 b + i``.
 """
 
+MOST: Final = 2**63 - 1
+"""The largest sum that the ledger holds."""
+
 COST_COLUMNS: Final = {component: f"cost_{component}" for component in COMPONENTS}
 TOKEN_COLUMNS: Final = {kind: f"tokens_{kind}" for kind in TOKEN_TYPES}
 AMOUNT_COLUMNS: Final = (
@@ -64,6 +67,14 @@ class Cell(NamedTuple):
     account: int
     labels: str
     column: int
+
+
+def accumulated(total: int, amount: int) -> int:
+    """Return a running total with an amount added: one that would not fit begins again at 0.
+
+    As counters do: 2^63 nanoseconds are the calls of 1,000 at a time in four months.
+    """
+    return amount if total + amount > MOST else total + amount
 
 
 def canonical(labels: Mapping[str, str]) -> str:

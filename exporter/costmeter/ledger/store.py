@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.errors import LedgerError
+from costmeter.errors import LedgerError, OverfullError
 from costmeter.ledger import events, identities, money, reservations
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.events import StoredEvent
@@ -21,10 +21,11 @@ from costmeter.ledger.migrations import SCHEMA_VERSION
 from costmeter.ledger.money import Group, Money
 from costmeter.ledger.requests import OpenRequest, Part
 from costmeter.ledger.reservations import Reservation
-from costmeter.ledger.schema import AMOUNT_COLUMNS, Cell, canonical, cell_of, identity
+from costmeter.ledger.schema import AMOUNT_COLUMNS, MOST, Cell, canonical, cell_of, identity
 
-_ADD_TOTAL: Final = (
-    "INSERT INTO total VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+_ADD_TOTAL: Final = (  # as ``accumulated`` does
+    "INSERT INTO total VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = excluded.amount + "
+    "CASE WHEN excluded.amount > 9223372036854775807 - amount THEN 0 ELSE amount END"
 )
 _ADD_QUARTER: Final = (
     f"INSERT INTO quarter_sum (quarter, account, {', '.join(AMOUNT_COLUMNS)}) "  # noqa: S608 our own
@@ -41,7 +42,7 @@ _BLOCKS_PRUNED_AT_ONCE: Final = 200
 
 _CONSTRAINT_DATATYPE: Final = 3091
 """Source: https://sqlite.org/rescode.html#constraint_datatype"""
-_TOO_LARGE: Final = "a sum would pass 9,223,372,036,854,775,807, the most that a ledger can hold"
+_TOO_LARGE: Final = f"a sum would pass {MOST:,}, the most that a ledger can hold"
 
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -175,9 +176,11 @@ class Ledger:
         """Write a batch in one durable transaction.
 
         Raises:
+            OverfullError: nothing of it was written, and never can be: a sum of a quarter of an
+                hour would pass 2^63 - 1. (Running totals begin again there.)
             LedgerError: nothing of it was written, and it can be committed again: the disk is
-                full, another process holds the ledger, a sum would pass 2^63 - 1, an event of its
-                corrections has a price by now.
+                full, another process holds the ledger, an event of its corrections has a price by
+                now.
         """
         with self.transaction() as connection:
             self._add_new_series()
@@ -399,11 +402,12 @@ class Ledger:
         try:
             yield
         except OverflowError as error:
-            raise LedgerError(f"{self.path}: {_TOO_LARGE}") from error
+            raise OverfullError(f"{self.path}: {_TOO_LARGE}") from error
         except sqlite3.Error as error:
             # A sum of integers beyond 64 bits is a REAL, which a STRICT table does not take.
-            overflow = getattr(error, "sqlite_errorcode", None) == _CONSTRAINT_DATATYPE
-            raise LedgerError(f"{self.path}: {_TOO_LARGE if overflow else error}") from error
+            if getattr(error, "sqlite_errorcode", None) == _CONSTRAINT_DATATYPE:
+                raise OverfullError(f"{self.path}: {_TOO_LARGE}") from error
+            raise LedgerError(f"{self.path}: {error}") from error
         except msgspec.DecodeError as error:
             raise LedgerError(f"{self.path}: damaged: {error}") from error
 

@@ -20,7 +20,7 @@ import msgspec
 from costmeter.budgets.emergency import Emergencies
 from costmeter.budgets.meter import BudgetMeter
 from costmeter.clock import SYSTEM_CLOCK, Clock
-from costmeter.errors import CostmeterError, LedgerError
+from costmeter.errors import CostmeterError, LedgerError, OverfullError
 from costmeter.journal.reader import JournalReader
 from costmeter.ledger.accounting import Accountant
 from costmeter.ledger.audit import Document
@@ -46,6 +46,7 @@ from costmeter.sidecar.price_refresh import PriceRefresh
 from costmeter.sidecar.publisher import Publisher
 from costmeter.sidecar.reload import Reload
 from costmeter.sidecar.submissions import Delivery, Submissions
+from costmeter.sidecar.upkeep import Upkeep
 from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
 from costmeter.units import NANO
 from costmeter.usage import UsageEvent
@@ -58,7 +59,6 @@ IDLE_SECONDS: Final = 0.1
 RETRY_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 CHARGE_SECONDS: Final = 15.0
-PRUNE_SECONDS: Final = 3600.0
 RELOAD_SECONDS: Final = 60.0
 """How long a reload may take before whoever asked for it is told to look again."""
 
@@ -133,7 +133,6 @@ class Pipeline:
         self._asked = Asked()
         self._scrape_began_ns: int | None = None
         self._dues = Dues()
-        self._outdated = False
         self._caught_up = False
         self._behind = True
         self._wake = threading.Event()
@@ -164,6 +163,14 @@ class Pipeline:
                 self, self.emergencies.active, ledger=self.ledger, clock=clock
             )
             self.gate = self.gatehouse.gate
+            self._upkeep = Upkeep(
+                self.ledger,
+                self.publisher,
+                self.alerts,
+                collectors=self.collectors,
+                budgets=lambda: self.budgets,
+                clock=clock,
+            )
             self._accountant = self._new_accountant(config, self.prices, self.budgets)
             self._submissions = Submissions(positions, clock)
             self._sampler = ResourceSampler(config.resources, clock=clock)
@@ -310,6 +317,9 @@ class Pipeline:
         began = time.monotonic()
         try:
             self.ledger.commit(batch)
+        except OverfullError as error:
+            self._give_up(turn, error)
+            return True
         except LedgerError as error:
             if self._waiting is None:
                 log.warning("%s; trying again every %g s, nothing is lost", error, RETRY_SECONDS)
@@ -321,8 +331,28 @@ class Pipeline:
         self._settle(turn)
         return True
 
+    def _give_up(self, turn: _Turn, error: OverfullError) -> None:
+        """Leave out what can never be committed, or nothing that comes after it would be.
+
+        A sum of a quarter of an hour that is too large for 64 bits is beyond all that can be true:
+        somebody reports nonsense, a thousand times.
+        """
+        batch = turn.batch
+        events = len(batch.events) or 1  # one at least, where none are kept
+        log.error("%s; %d events that came at once are left out", error, events)
+        self._tally(EVENTS_REJECTED, "overfull", events)
+        turn.delivery.refuse(UnavailableError(str(error)))
+        kept = Batch(
+            positions=batch.positions,
+            forget=batch.forget,
+            shown=batch.shown,
+            reserved=batch.reserved,
+            settled=batch.settled,
+        )
+        self._waiting = _Turn(kept, turn.delivery, turn.read_ns)
+
     def _collect(self, *, read_journals: bool) -> _Turn:
-        self._watch_ledger()
+        self._upkeep.look(self.config.events.retention_ns)
         positions: dict[str, int] = {}
         began_ns = self._clock.monotonic_ns()
         if read_journals:
@@ -396,35 +426,6 @@ class Pipeline:
         if self._dues.is_due("charge", CHARGE_SECONDS):
             for event in self._sampler.charge():
                 self._tally(EVENTS_READ, "resources", self._accountant.add(_encode(event)))
-
-    def _watch_ledger(self) -> None:
-        """Take over what another process wrote (``costmeter reprice``), and forget what is old."""
-        self._outdated |= self.budgets.lacks(self._clock.now_ns())
-        try:
-            self._outdated |= self.ledger.changed()
-        except LedgerError:
-            self._outdated = True  # perhaps; it is read again, which tells
-        if self._outdated and self._dues.is_due("renew", RETRY_SECONDS):
-            self._renew()
-        if self._dues.is_due("prune", PRUNE_SECONDS):
-            before_ns = self._clock.now_ns() - self.config.events.retention_ns
-            try:
-                self.ledger.prune(before_ns)
-                self.alerts.prune(before_ns)
-            except LedgerError as error:
-                log.warning("old events stay for now: %s", error)
-
-    def _renew(self) -> None:
-        """Take series and budgets as the ledger has them; tried again where that fails."""
-        began = time.monotonic()
-        problem = ""
-        try:
-            self.publisher.load(self.ledger.series())
-            self.budgets.fill(self._clock.now_ns())
-            self._outdated = False
-        except LedgerError as error:
-            problem = f"budgets lack what another process wrote: {error}"
-        self.collectors.report("budgets", began, problem)
 
     def _note_scrape(self) -> None:
         began, self._scrape_began_ns = self._scrape_began_ns, None

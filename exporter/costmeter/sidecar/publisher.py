@@ -12,6 +12,7 @@ from typing import Final
 
 from costmeter.clock import Clock
 from costmeter.ledger.batch import Batch
+from costmeter.ledger.schema import accumulated
 from costmeter.ledger.store import Ledger
 from costmeter.ledger.store import Series as LedgerSeries
 from costmeter.names import (
@@ -36,7 +37,7 @@ _COUNTS: Final = frozenset(family.name for family in (EVENTS_READ, EVENTS_REJECT
 
 _COUNTED: Final = {
     EVENTS_READ: ("journal", "http", "resources"),
-    EVENTS_REJECTED: ("malformed", "too_large", "torn", "invalid", "rate_limited"),
+    EVENTS_REJECTED: ("malformed", "too_large", "torn", "invalid", "rate_limited", "overfull"),
     EVENTS_DROPPED: ("",),
     EVENTS_REDATED: ("",),
     INSTRUMENTATION_ERRORS: ("",),
@@ -125,7 +126,8 @@ class Publisher:
         """Draw what a committed batch changed."""
         with self._exposition:
             for series, quarters in batch.sums.items():
-                total = self.totals[series] = self.totals[series] + sum(quarters.values())
+                total = accumulated(self.totals[series], sum(quarters.values()))
+                self.totals[series] = total
                 if series not in self._new and series not in self._seen_at:
                     self._exposition.set(series, total)
             for series in batch.shown:
