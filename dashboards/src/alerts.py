@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DynamicCo
 
 from costmeter import names
 from dashboards.src import panels, queries, units
-from dashboards.src.panels import Column
+from dashboards.src.panels import Column, Levels
 
 P = TypeVar("P")
 """Any kind of panel."""
@@ -35,13 +35,27 @@ def told_by(alert: str, panel: P) -> P:
     return panel
 
 
-def firing(matchers: str) -> str:
+def number(title: str, about: str, matchers: str) -> Any:
     """Return how many alerts fire; nothing where nobody could know."""
     fire = f'count(ALERTS{{{matchers}, alertstate="firing"}})'
-    return f"{fire} or (vector(0) and on () {RULES})"
+    return panels.figure(
+        title,
+        f"Alerts {about} that fire now; they are listed below.",
+        f"{fire} or (vector(0) and on () {RULES})",
+        units.WHOLE,
+        levels=Levels(look=1),
+        words={"0": "None"},
+        nothing="No rules",
+    )
 
 
-def table(title: str, text: str, matchers: str, about: dict[str, str]) -> Any:
+def table(
+    title: str,
+    text: str,
+    matchers: str,
+    about: dict[str, str],
+    since: str = "time() - ALERTS_FOR_STATE{{{}}}",
+) -> Any:
     """Return a table of alerts that fire or are about to, and for how long.
 
     Args:
@@ -49,16 +63,17 @@ def table(title: str, text: str, matchers: str, about: dict[str, str]) -> Any:
         text: the description.
         matchers: which alerts.
         about: labels that say what an alert is about, with the titles of their columns.
+        since: how long each of them fires, with those labels.
     """
     labels = ", ".join(("severity", "alertname", *about))
-    since = f"max by ({labels}) (time() - ALERTS_FOR_STATE{{{matchers}}})"
+    found = f"max by ({labels}) ({since.format(matchers)})"
     panel = panels.rows(
         title,
         text,
         [
             Column(
                 "For",
-                queries.otherwise(since, "alertname", "No alert is firing", RULES),
+                queries.otherwise(found, "alertname", "No alert is firing", RULES),
                 units.SECONDS,
                 words={"0": panels.NONE},
             )

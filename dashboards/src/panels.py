@@ -52,6 +52,12 @@ SAMPLED: Final = "5m"
 
 NONE: Final = "\u2013"
 """What a cell of a table says that has nothing to show."""
+CELL: Final = 96
+"""Pixels that a column of a table has at least: ``$123,456.78``; cut short it is another amount."""
+NAME: Final = 110
+"""The same of a column of names."""
+WHOLE: Final = 200
+"""Pixels that most names of models take."""
 DIMENSIONS: Final = {label: label.capitalize() for label in names.DIMENSIONS}
 """Titles of columns of labels, where which of them a table has is chosen."""
 FARTHEST: Final = "farthest"
@@ -113,7 +119,7 @@ def figure(
     levels: Levels = PLAIN,
     words: Mapping[str, str] | None = None,
     nothing: str = NO_DATA,
-    trend: bool = False,
+    legend: str = "",
 ) -> stat.Panel:
     """Return a single figure.
 
@@ -125,12 +131,11 @@ def figure(
         levels: from which values on it is coloured.
         words: what stands in place of certain values.
         nothing: what it says where there is no result.
-        trend: whether its course over the range is drawn behind it.
+        legend: its name, where that is shown.
     """
-    query = Dataquery().expr(expr).ref_id("A").datasource(DATASOURCE)
     panel = (
         stat.Panel()
-        .graph_mode(options.BigValueGraphMode.AREA if trend else options.BigValueGraphMode.NONE)
+        .graph_mode(options.BigValueGraphMode.NONE)
         .color_mode(options.BigValueColorMode.VALUE)
         .justify_mode(options.BigValueJustifyMode.CENTER)
         .text_mode(options.BigValueTextMode.VALUE)
@@ -138,12 +143,25 @@ def figure(
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(""))
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .thresholds(levels.thresholds())
-        .with_target(query.range() if trend else query.instant())
-        .max_data_points(BARS)
+        .with_target(_target(0, Query(expr, legend)).instant())
     )
     if words:
         panel.mappings([_words(words)])
     return _framed(panel, title, text, unit, nothing)
+
+
+def balance(title: str, text: str, expr: str, unit: Unit, *, nothing: str = NO_DATA) -> stat.Panel:
+    """Return how much is left of something, or how much more than that there is.
+
+    In words, since no unit of Grafana's writes less than nothing to the cent as money.
+    """
+    left = f'label_replace({expr} >= 0, "is", "left", "", "")'
+    over = f'label_replace(-({expr} < 0), "is", "over", "", "")'
+    return (
+        figure(title, text, f"{left} or {over}", unit, nothing=nothing, legend="{{is}}")
+        .text_mode(options.BigValueTextMode.VALUE_AND_NAME)
+        .text(common.VizTextDisplayOptions().title_size(13).value_size(24))
+    )
 
 
 def amounts(
@@ -184,6 +202,7 @@ def bars(
     unit: Unit,
     *,
     fixed: Mapping[str, str] | None = None,
+    nothing: str = NO_DATA,
     beside: bool = False,
     shares: bool = False,
 ) -> timeseries.Panel:
@@ -196,12 +215,13 @@ def bars(
         unit: of the amounts.
         fixed: the colour of each series where the series are always the same; the others take
             Grafana's, in order of their names.
+        nothing: what it says where there is no result.
         beside: whether the names stand at the right rather than below.
         shares: whether each bar is 100 %, and its parts are shares of it.
     """
     mode = options.StackingMode.PERCENT if shares else options.StackingMode.NORMAL
     return (
-        _chart(title, text, queries, unit, fixed, beside=beside)
+        _chart(title, text, queries, unit, fixed, beside=beside, nothing=nothing)
         .draw_style(options.GraphDrawStyle.BARS)
         .bar_alignment(options.BarAlignment.AFTER)
         .bar_width_factor(0.9)
@@ -247,6 +267,7 @@ def rows(
     nothing: str = NO_DATA,
     named: Mapping[str, str] = DIMENSIONS,
     most: int | None = None,
+    whole: bool = False,
 ) -> table.Panel:
     """Return a table with a row for each set of labels, the largest of the first column first.
 
@@ -257,11 +278,12 @@ def rows(
         nothing: what it says where it is empty.
         named: labels in their order, with the titles of their columns.
         most: shows so many rows at most, those whose first column is farthest from 0.
+        whole: whether the table is wide enough for whole names of models.
     """
     panel = (
         table.Panel()
         .cell_height(options.TableCellHeight.SM)
-        .min_width(72)
+        .min_width(CELL)
         .sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(True)])
     )
     for place, column in enumerate(columns):
@@ -279,8 +301,10 @@ def rows(
     panel.transformations([DataTransformerConfig(id_val="merge", options={}), *farthest, shown])
     plain = DynamicConfigValue("unit", "string")  # or a label such as "4" would become an amount
     looks = [DynamicConfigValue("noValue", NONE), plain]
-    if named is DIMENSIONS:  # one column, with room for most names on narrow screens too
-        looks.append(DynamicConfigValue("custom.minWidth", 110))
+    if whole:
+        looks.append(DynamicConfigValue("custom.width", WHOLE))
+    elif named is DIMENSIONS:  # one column, with room for most names on narrow screens too
+        looks.append(DynamicConfigValue("custom.minWidth", NAME))
     panel.override_by_field_type("string", looks)
     for column in columns:
         panel.override_by_name(column.title, _cells(column))

@@ -34,7 +34,9 @@ RECORDED: Final = frozenset({
     names.FAILED_SPEND.name,
     names.TOKENS.name,
     names.API_CALLS.name,
+    names.API_RETRIES.name,
     f"{names.API_CALL_DURATION.name}_bucket",
+    f"{names.TIME_TO_FIRST_TOKEN.name}_bucket",
     f"{names.REQUEST_COST.name}_sum",
     f"{names.REQUEST_COST.name}_count",
 })  # fmt: skip
@@ -94,7 +96,10 @@ FAILED: Final = series(names.API_CALLS, 'status!="ok"')
 TOKENS: Final = whole(names.TOKENS)
 FAILED_SPEND: Final = series(names.FAILED_SPEND)
 """What failed calls cost, part of the spend."""
+RETRIES: Final = series(names.API_RETRIES)
 DURATIONS: Final = series(names.API_CALL_DURATION, name=f"{names.API_CALL_DURATION.name}_bucket")
+WAITS: Final = series(names.TIME_TO_FIRST_TOKEN, name=f"{names.TIME_TO_FIRST_TOKEN.name}_bucket")
+"""How long streams kept one waiting for the first chunk of their answer."""
 PAID: Final = whole(names.SPEND, 'component!~"compute|storage|network"')
 """What is paid by the call or the token."""
 
@@ -177,6 +182,20 @@ def spend_ahead(label: str) -> str:
     return f"({spent} or {_as_component(back)})"
 
 
+def saved() -> str:
+    """Return what caches of providers saved within the range, at the prices of now.
+
+    What was read from them at the price of input less their own; what was written to them for more
+    than input takes away from it. What has no such price is left out.
+    """
+    types, plainly = 'type=~"cache_read|cache_write"', 'type="input"'
+    used = f"sum by (provider, model, type) ({gained(series(names.TOKENS, types))})"
+    paid = f"max by (provider, model, type) ({series(names.TOKEN_PRICE, types)})"
+    plain = f"max by (provider, model) ({series(names.TOKEN_PRICE, plainly)})"
+    less = f"({plain} - on (provider, model) group_right () {paid})"
+    return f"{used} * on (provider, model, type) {less}"
+
+
 def total(vector: str) -> str:
     """Return the sum of a vector; 0 where there is nothing to add up."""
     return f"sum({vector}) or vector(0)"
@@ -214,10 +233,13 @@ def largest_over_time(label: str, vector: str) -> tuple[str, str]:
     return _named(label, f"{sums} and on ({label}) {_dearest(label)}"), f"{others} or vector(0)"
 
 
-def ratio_over_time(label: str, part: str, whole: str) -> str:
-    """Return one vector by another, by a label, of the values on which most was spent."""
+def ratio_over_time(label: str, part: str, whole: str, shown: str = "") -> str:
+    """Return one vector by another, by a label, of the values ``shown``.
+
+    By default those on which most was spent.
+    """
     share = f"sum by ({label}) ({part}) / (sum by ({label}) ({whole}) > 0)"
-    return _named(label, f"{share} and on ({label}) {_dearest(label)}")
+    return _named(label, f"{share} and on ({label}) {shown or _dearest(label)}")
 
 
 def change(label: str, ago: str) -> str:

@@ -33,10 +33,7 @@ LEDGER = "0193a1f0-5a7e-7c1e-9d55-2f0c1f4c9a10"
 NIGHTLY = "0193a1f0-77d3-7b02-8e6e-5d1b90a3c4f2"
 """The ledger of the sidecar beside the batch jobs."""
 BESIDE = {**TARGET, "instance": "127.0.0.1:9465"}
-COUNTED = tuple(
-    {name.removesuffix("_bucket") for name in RECORDED}
-    | {names.REQUEST_COST.name, names.TIME_TO_FIRST_TOKEN.name}
-)
+COUNTED = tuple({name.removesuffix("_bucket") for name in RECORDED} | {names.REQUEST_COST.name})
 """Families of which dashboards read what rules record, and rules the last hour."""
 RULES = sorted((Path(__file__).parents[2] / "prometheus/rules").glob("*.yml"))
 
@@ -169,9 +166,7 @@ class Company:
         ):
             if tokens:
                 meter.add(names.TOKENS, {**labels, "type": kind}, tokens * calls)
-        meter.add(names.API_CALLS, {**labels, "status": "ok"}, calls)
-        meter.add(names.API_CALLS, {**labels, "status": "rate_limited"}, failed - late)
-        meter.add(names.API_CALLS, {**labels, "status": "timeout"}, late)
+        self._called(flow, calls, failed, late)
         read = flow.costs()["input"] * late
         self._spend({**labels, "component": "input"}, read, meter)
         meter.add(names.FAILED_SPEND, labels, read)
@@ -196,11 +191,19 @@ class Company:
                 if took:
                     self.meter.record(f"{rule}:p50_rate5m", whose, took * jitter, 1000 * NANO)
                     self.meter.record(f"{rule}:p95_rate5m", whose, took * jitter, 600 * NANO)
-            share = 1000 * failed // (calls + failed)
-            errors = "provider_model:cost_provider_api_call_errors:ratio_rate5m"
-            self.meter.record(errors, whose, share, 1000)
         where = {"endpoint": flow.endpoint, "provider": flow.provider}
         meter.observe(names.REQUEST_COST, where, sum(flow.costs().values()), calls)
+
+    def _called(self, flow: Flow, calls: int, failed: int, late: int) -> None:
+        """Count calls and, of those that failed, what the SDK had tried again."""
+        labels, meter = flow.labels(), self.meters[flow.ledger]
+        whose = {"provider": flow.provider, "model": flow.model}
+        for status, number, retries in (
+            ("ok", calls, 0), ("rate_limited", failed - late, 2), ("timeout", late, 1),
+        ):  # fmt: skip
+            meter.add(names.API_CALLS, {**labels, "status": status}, number)
+            if retries:
+                meter.add(names.API_RETRIES, {**whose, "status": status}, retries * number)
 
     def _spend(self, labels: dict[str, str], nano: int, meter: Meter) -> None:
         meter.add(names.SPEND, labels, nano)
@@ -250,7 +253,9 @@ class Company:
         meter.set(names.CATALOGUE_INFO, {"version": "0.2.3", "origin": "refreshed"}, 1)
         meter.set(names.CATALOGUE_TIMESTAMP, {}, self.now - self.now % 1800)
         meter.add(names.CATALOGUE_REFRESHES, {"outcome": "success"}, self.now % 1800 < 60 * minutes)
-        meter.add(names.CATALOGUE_REFRESHES, {"outcome": "error"}, self.now % 36_000 < 60 * minutes)
+        meter.add(
+            names.CATALOGUE_REFRESHES, {"outcome": "failure"}, self.now % 36_000 < 60 * minutes
+        )
         meter.set(names.CONFIG_RELOAD_SUCCESS, {}, 1)
         meter.set(names.CONFIG_RELOAD_TIMESTAMP, {}, self._end - 5 * DAY)
         meter.set(names.LEDGER_CREATED, {"ledger": ledger}, self._end - 31 * DAY)
@@ -280,6 +285,8 @@ class Company:
         new = {"provider": "openai", "model": "gpt-6-preview", "reason": "no_price"}
         if main and self._hours_ago() < 30:
             meter.add(names.UNPRICED_EVENTS, new, int(1 < self._hours_ago() < 2))
+        counted = {"provider": "mistral", "model": "mistral-large"}
+        meter.add(names.ESTIMATED_EVENTS, counted, int(main and 2 < self._hours_ago() < 5))
         if main and self._hours_ago() < 23:
             credit = NANO if self._hours_ago() == 22 else 0
             meter.add(names.CREDIT, CREDIT.labels(), credit)

@@ -79,7 +79,6 @@ QUIET: Final = frozenset({
     "P95 of a call",
     "P50 to the first token",
     "P95 to the first token",
-    "Share of calls that failed",
 })  # fmt: skip
 """Panels that say that nothing happened: no call failed, and none was made lately."""
 
@@ -117,7 +116,7 @@ RESTARTED: Final = 0.0625
 
 
 def count(meter: Meter, spent: Spent, calls: int = 1) -> None:
-    """Count something as one call of 600 tokens in and 400 out."""
+    """Count something as one call of 600 tokens in, 200 from a cache and 50 into it, and 400 out."""
     meter.add(names.SPEND, {**spent.labels, "component": "input"}, spent.input)
     meter.add(names.SPEND, {**spent.labels, "component": "output"}, spent.output)
     meter.add(names.CREDIT, spent.labels, spent.credit)
@@ -125,10 +124,13 @@ def count(meter: Meter, spent: Spent, calls: int = 1) -> None:
     meter.add(names.FAILED_SPEND, spent.labels, whole * spent.failed)
     whose = {"provider": spent.labels["provider"], "model": spent.labels["model"]}
     meter.observe(names.API_CALL_DURATION, whose, 2 * NANO, calls)
+    meter.observe(names.TIME_TO_FIRST_TOKEN, whose, 2 * NANO, calls)
+    meter.add(names.API_RETRIES, {**whose, "status": "timeout"}, 3 * calls)
     meter.add(names.API_CALLS, {**spent.labels, "status": "ok"}, calls)
     meter.add(names.API_CALLS, {**spent.labels, "status": "timeout"}, 0)
-    meter.add(names.TOKENS, {**spent.labels, "type": "input"}, 600 * calls)
-    meter.add(names.TOKENS, {**spent.labels, "type": "cache_read"}, 0)
+    meter.add(names.TOKENS, {**spent.labels, "type": "input"}, 350 * calls)
+    meter.add(names.TOKENS, {**spent.labels, "type": "cache_read"}, 200 * calls)
+    meter.add(names.TOKENS, {**spent.labels, "type": "cache_write"}, 50 * calls)
     meter.add(names.TOKENS, {**spent.labels, "type": "output"}, 400 * calls)
     request = {label: spent.labels[label] for label in ("endpoint", "provider")}
     meter.observe(names.REQUEST_COST, request, spent.input + spent.output, calls)
@@ -137,13 +139,21 @@ def count(meter: Meter, spent: Spent, calls: int = 1) -> None:
 def lived(database: Path, end: int) -> Meter:
     """Write nine days up to ``end`` and return what the first ledger has counted by then."""
     ledgers, past, recorded = (Meter(), Meter()), Past(), history(end)
+    for kind, price in (
+        ("input", 2500),
+        ("cache_read", 250),
+        ("cache_write", 3125),
+        ("output", 9000),
+    ):
+        of = {"provider": "openai", "model": "gpt-4o", "type": kind}
+        ledgers[0].record(names.TOKEN_PRICE.name, of, price, NANO)
     for minutes in (*range(9 * 24 * 60, 26 * 60, -4), *range(26 * 60, -1, -1)):
         if labels := FIRST_SEEN.get(minutes):
             count(ledgers[labels is BATCH], Spent(minutes, labels), calls=0)
         for spent in SPENDING:
             if spent.minutes == minutes:
                 count(ledgers[spent.ledger], spent, calls=int(not spent.credit))
-        new = {"provider": "openai", "model": "gpt-6"}
+        new = {"provider": "openai", "model": "gpt-6", "reason": "no_price"}
         ledgers[0].add(names.UNPRICED_EVENTS, new, 2 * (minutes == UNPRICED))
         at = end - minutes * MINUTE
         if not RESTART[1] < minutes < RESTART[0]:
@@ -187,9 +197,6 @@ def present(meter: Meter) -> None:
         meter.set(names.BUDGET_LIMIT, {"budget": "all", "window": window, "limit": "soft"}, LIMIT)
         meter.set(names.BUDGET_PERIOD_START, of, this.start_ns // NANO)
         meter.set(names.BUDGET_PERIOD_END, of, this.end_ns // NANO)
-    for price in ("input", "output", "cache_read"):
-        of = {"provider": "openai", "model": "gpt-4o", "type": price}
-        meter.record(names.TOKEN_PRICE.name, of, 2500, NANO)
     api = {"resource": "api"}
     meter.set(names.CPU_USAGE, api, 2)
     meter.set(names.MEMORY_USAGE, api, 3 << 30)

@@ -21,8 +21,7 @@ from tests.dashboards.demo import living
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 PICTURES: Final = {
     "overview.png": ("overview", slice(0, 2)),
-    "overview-usage.png": ("overview", slice(2, 4)),
-    "overview-health.png": ("overview", slice(4, 5)),
+    "overview-usage.png": ("overview", slice(2, 3)),
     "models.png": ("models", slice(0, 2)),
     "features.png": ("features", slice(0, 2)),
     "budgets.png": ("budgets", slice(0, 1)),

@@ -37,11 +37,24 @@ def test_models_are_told_apart_by_speed_failures_and_use(stack: Stack) -> None:
     assert column("C") == pytest.approx(
         {"gpt-4o": 1312.5, "gpt-4o-mini": 3000, "claude": 1000.000001 / 3}
     )
-    assert column("G") == pytest.approx(
-        {"gpt-4o": 800 / 2.625, "gpt-4o-mini": 400 / 3, "claude": 1200 / 1.000000001}
-    )
+    assert column("F") == pytest.approx(dict.fromkeys(SPLIT["model"], 200 / 600))
+    # half of what took between 1 and 2.5 s, and between 1.5 and 2.5 s
     assert column("H") == pytest.approx(dict.fromkeys(SPLIT["model"], 1.75))
-    assert column("K") == {"gpt-4o": 0.125, "gpt-4o-mini": 0, "claude": 0}
+    assert column("J") == pytest.approx(dict.fromkeys(SPLIT["model"], 2))
+    assert column("L") == {"gpt-4o": 6, "gpt-4o-mini": 3, "claude": 9}
+    assert column("M") == {"gpt-4o": 0.125, "gpt-4o-mini": 0, "claude": 0}
+
+
+def test_what_caches_saved_is_what_was_read_less_what_was_written_for_more(stack: Stack) -> None:
+    def shown(panel: str, letter: str = "A") -> dict[str, float]:
+        return stack.values(target(panel, letter, "models.json"), SPAN, stack.end)
+
+    # two calls: 200 tokens each at 0.00000225 USD less than input, 50 each at 0.000000625 more; of
+    # the other models no price is known
+    saved = 2 * (200 * 2.25e-6 - 50 * 0.625e-6)
+    assert shown("Saved by caches") == pytest.approx({"": saved})
+    assert shown("By $per", "G") == pytest.approx({"gpt-4o": saved})
+    assert shown("Read from caches") == pytest.approx({"": 200 / 600})
 
 
 def test_the_bill_adds_up_to_the_overview(stack: Stack) -> None:

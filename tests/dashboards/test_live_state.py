@@ -154,7 +154,7 @@ def itself(meter: Meter, now: int) -> None:
     meter.set(names.LEDGER_SIZE, {}, 1 << 20)
     meter.set(names.CATALOGUE_INFO, {"version": "0.2.3", "origin": "bundled"}, 1)
     meter.set(names.CATALOGUE_TIMESTAMP, {}, now - 8 * DAY)
-    meter.add(names.CATALOGUE_REFRESHES, {"outcome": "error"}, 1)
+    meter.add(names.CATALOGUE_REFRESHES, {"outcome": "failure"}, 1)
     meter.set(names.CONFIG_RELOAD_SUCCESS, {}, 0)
     meter.set(names.CONFIG_RELOAD_TIMESTAMP, {}, now - HOUR)
     meter.set(names.SCRAPE_DURATION, {}, 1)
@@ -162,6 +162,11 @@ def itself(meter: Meter, now: int) -> None:
     meter.add(names.EVENTS_REDATED, {}, 0)
     meter.add(names.INSTRUMENTATION_ERRORS, {}, 0)
     meter.add(names.LABEL_OVERFLOW, {"label": "team"}, 0)
+    meter.add(names.ESTIMATED_EVENTS, NEW, 0)
+    for outcome in ("allowed", "unavailable"):
+        meter.add(names.GATE_CHECKS, {"budget": "lab", "outcome": outcome}, 0)
+    for status in ("firing", "refused"):
+        meter.add(names.ALERTS_RECEIVED, {"status": status, "severity": "info"}, 0)
     for collector, works in (("journal", 1), ("ledger", 0)):
         meter.set(names.COLLECTOR_SUCCESS, {"collector": collector}, works)
         meter.set(names.COLLECTOR_DURATION, {"collector": collector}, 1)
@@ -224,7 +229,8 @@ def test_what_is_used_of_a_budget_is_the_sum_of_the_ledgers_less_what_came_back(
 ) -> None:
     assert stack.budget("Used") == {"": 84}
     assert stack.budget("Share used") == {"": pytest.approx(0.84)}
-    assert stack.budget("Left") == {"": 16}
+    assert stack.budget("Left") == {"left": 16}
+    assert stack.budget("Left", budget="lab", window="week") == {"over": 10}
     assert stack.budget("Soft limit") == {"": 100}
     assert stack.budget("Hard limit") == {"": 150}
     assert stack.budget("Hard limit", window="day") == {"": -1}, "none"
@@ -349,6 +355,8 @@ def test_every_way_of_missing_something_is_counted(stack: Stack) -> None:
     assert figure("Without usage") == 2
     assert figure("Collectors failing") == 1
     assert figure("Reloads refused") == 1
+    for panel in ("Scraped twice", "Gate not asked", "Alerts lost", "Sidecars down"):
+        assert figure(panel) == 0
     assert figure("Lag") == 2
     assert figure("Age of prices") == pytest.approx(8 * DAY, abs=600)
 
@@ -365,7 +373,7 @@ def test_a_sidecar_is_shown_with_what_it_runs_while_it_answers_and_after(stack: 
     ((labels, answers),) = until(lambda: stack.values("itself", "Each sidecar"), "a scrape").items()
 
     assert answers == 1
-    for word in ("0.1.0", "3.11", "one", "0.2.3", "bundled"):
+    for word in ("0.1.0", "one", "0.2.3", "bundled"):
         assert word in labels.split()
 
 

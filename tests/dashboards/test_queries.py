@@ -9,7 +9,7 @@ import pytest
 from promql_parser import Call, Expr, VectorSelector
 
 from costmeter import names, rule_names
-from dashboards.src import queries
+from dashboards.src import checks, queries
 from dashboards.src.variables import CHOSEN
 from tests.dashboards.boards import BOARDS, TARGETS, Target
 from tests.rules.rulebook import RECORDS
@@ -124,6 +124,13 @@ def test_the_lists_of_values_come_from_what_exists(board: dict) -> None:
 
 def test_alerts_are_found_by_how_their_names_begin() -> None:
     assert all(re.fullmatch("Cost.+", alert) for alert in rule_names.ALERTS)
+
+
+def test_each_check_leads_to_an_alert_of_its_own() -> None:
+    told = [check.alert for check in checks.of(checks.ALL)]
+
+    assert set(told) <= set(rule_names.ALERTS)
+    assert len(told) == len(set(told))
 
 
 def test_what_rose_is_the_end_less_the_start_or_the_first_value() -> None:

@@ -72,15 +72,7 @@ def _figures() -> tuple[Any, ...]:
             words={"-1": "None"},
             nothing=NOTHING,
         ),
-        panels.figure(
-            "Budget alerts",
-            "Alerts about budgets that fire now; they are listed below.",
-            alerts.firing(BUDGET_ALERTS),
-            units.WHOLE,
-            levels=Levels(look=1),
-            words={"0": "None"},
-            nothing="No rules",
-        ),
+        alerts.number("Budget alerts", "about budgets", BUDGET_ALERTS),
     )
 
 
@@ -148,11 +140,13 @@ def _of_limited(rule: str) -> str:
 
 
 def _shares() -> Any:
+    fullest = f"topk({queries.TOP}, max by (budget, window) (budget:cost_spend:ratio @ end()))"
     return panels.lines(
         "Share used of each budget",
-        "Of the soft limit of the period that was open at each time: 100 % is all of it.",
+        f"The {queries.TOP} of which most is used: share of the soft limit of the period that was"
+        " open at each time. 100 % is all of it.",
         [
-            Query(SHARE, "{{budget}}, {{window}}"),
+            Query(f"{SHARE} and on (budget, window) {fullest}", "{{budget}}, {{window}}"),
             Query("max(budget:cost_spend:ratio) * 0 + 1", "all of it"),
         ],
         units.SHARE,

@@ -58,9 +58,9 @@ def _figures() -> tuple[Any, ...]:
             levels=Levels(look=0.8, act=1),
             nothing="No limit",
         ),
-        panels.figure(
+        panels.balance(
             "Left",
-            f"What is left of the soft limit; less than nothing where it is exceeded. {THIS}",
+            f"What is left of the soft limit, or how much more was spent. {THIS}",
             f"min(budget:cost_remaining:usd{ONE})",
             units.USD,
             nothing="No limit",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboards.src import panels, queries, units
+from dashboards.src import panels, queries, spent, units
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Levels
 from dashboards.src.queries import CALLS, FAILED, PAID, TOKENS, by, gained, total
@@ -20,59 +20,33 @@ def section() -> Section:
     return Section(
         "The bill of the chosen time",
         [
-            Line(3, [(8, figure) for figure in _figures()[:3]]),
-            Line(3, [(8, figure) for figure in _figures()[3:]]),
-            Line(11, [(16, _bill()), (8, _amounts())]),
+            *(Line(3, [(8, figure) for figure in _figures()[at : at + 3]]) for at in (0, 3)),
+            Line(11, [(16, _bill()), (8, spent.largest(WHOM))]),
         ],
     )
 
 
 def _figures() -> tuple[Any, ...]:
-    spend, calls, paid = queries.spend(), gained(CALLS), gained(PAID)
-    compared = f"sum({spend}) / (sum({queries.spend(ago='$ago')}) > 0) - 1"
     return (
-        panels.figure(
-            "Spend",
-            "Money spent in the chosen time, less what came back: what the bill adds up to.",
-            total(spend),
-            units.USD,
-        ),
-        panels.figure(
-            "Compared",
-            "Spend of the chosen time against the same hours before, as 'Compare with' has it.",
-            queries.where_metered(compared, "$ago"),
-            units.CHANGE,
-            levels=Levels(look=0.25),
-            nothing="Nothing before",
-        ),
-        panels.figure(
-            f"Charged to no {WHOM}",
-            "Share of the spend of the chosen time that carries no such label: nobody is charged"
-            " for it. Set it with attribute() or @track.",
-            f"({total(_without(spend))}) / scalar(sum({spend}) > 0)",
-            units.SHARE,
-            levels=Levels(look=0.1),
-            nothing="Nothing spent",
-        ),
-        panels.figure(
-            f"Number charged by {WHOM}",
-            "To how many the spend of the chosen time is charged.",
-            f"count(sum by ({WHOM}) ({spend}) > 0) or vector(0)",
-            units.WHOLE,
-        ),
-        panels.figure(
-            "Calls",
-            "Calls of providers' APIs in the chosen time, failed ones included.",
-            total(calls),
-            units.COUNT,
-        ),
-        panels.figure(
-            "Cost of a call",
-            "Spend of the chosen time by call; compute, storage and network are left out.",
-            f"sum({paid}) / (sum({calls}) > 0)",
-            units.USD_SMALL,
-            nothing="No calls",
-        ),
+        spent.spend(": what the bill adds up to"),
+        spent.compared(),
+        _unattributed(),
+        spent.calls(),
+        spent.cost_of("a call", CALLS, unit=units.USD_SMALL, nothing="No calls"),
+        spent.on_failed(),
+    )
+
+
+def _unattributed() -> Any:
+    spend = queries.spend()
+    return panels.figure(
+        f"Charged to no {WHOM}",
+        "Share of the spend of the chosen time that carries no such label: nobody is charged"
+        " for it. Set it with attribute() or @track.",
+        f"({total(_without(spend))}) / scalar(sum({spend}) > 0)",
+        units.SHARE,
+        levels=Levels(look=0.1),
+        nothing="Nothing spent",
     )
 
 
@@ -93,16 +67,6 @@ def _bill() -> Any:
             Column("Tokens", by(BOTH, gained(TOKENS)), units.COUNT),
         ],
         named={"team": "Team", "feature": "Feature"},
-    )
-
-
-def _amounts() -> Any:
-    return panels.amounts(
-        f"Spend by {WHOM}",
-        f"Money spent in the chosen time, less what came back: the {queries.TOP} largest.",
-        queries.largest(WHOM, queries.spend()),
-        queries.CHOICE,
-        units.USD,
     )
 
 

@@ -69,7 +69,7 @@ def _lag() -> Any:
         "Lag by sidecar",
         "Age of the oldest event that is not in the ledger yet: spend is shown so much later.",
         [Query(of(names.JOURNAL_LAG_SECONDS), "{{instance}}")],
-        units.SECONDS,
+        units.DURATION,
     )
     return alerts.told_by("CostJournalLagHigh", panel)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from costmeter import names
 from dashboards.src import alerts, panels, units
-from dashboards.src.itself.chosen import SEEN, SIDECAR, of
+from dashboards.src.itself.chosen import CHOSEN, of
 from dashboards.src.page import Line, Section
 from dashboards.src.panels import Column, Query
 
@@ -55,7 +55,6 @@ def _table() -> Any:
                 "job": "Job",
                 "instance": "Sidecar",
                 "version": "Version",
-                "python": "Python",
                 "catalogue": "Prices",
                 "origin": "From",
                 "ledger": "Ledger",
@@ -71,11 +70,11 @@ def _each(vector: str) -> str:
 
 def _answering() -> str:
     """Return whether each sidecar answers, with what is known of it as labels."""
-    up = _each(f"up{{{SIDECAR}}} and on (job, instance) {SEEN}")
+    up = _each(f"up{{{CHOSEN.matchers}}} and on (job, instance) {CHOSEN.seen}")
     catalogue = 'label_replace({}, "catalogue", "${{1}}", "version", "(.+)")'
     joined = up
     for family, labels, form in (
-        (names.BUILD_INFO, "version, python", "{}"),
+        (names.BUILD_INFO, "version", "{}"),
         (names.LEDGER_INFO, "ledger", "{}"),
         (names.CATALOGUE_INFO, "catalogue, origin", catalogue),
     ):

@@ -5,81 +5,50 @@ from __future__ import annotations
 from typing import Any, Final
 
 from costmeter import names
-from dashboards.src import panels, queries, units
+from dashboards.src import panels, queries, spent, units
 from dashboards.src.page import Line, Section
-from dashboards.src.panels import Column, Levels
+from dashboards.src.panels import Column
 from dashboards.src.queries import (
     CALLS,
     DURATIONS,
     FAILED,
     FAILED_SPEND,
     PAID,
+    RETRIES,
     TOKENS,
+    WAITS,
     by,
     gained,
-    total,
 )
 
 PER: Final = "$per"
 """The label whose values stand side by side."""
 READ: Final = queries.series(names.TOKENS, 'type=~"input|cache_read|cache_write"')
 CACHED: Final = queries.series(names.TOKENS, 'type="cache_read"')
-MADE: Final = queries.series(names.TOKENS, 'type=~"output|reasoning"')
-UNIT: Final = "compute, storage and network are left out"
-FAILS: Final = Levels(look=0.02, act=0.1)
-"""From which share of calls that fail on somebody should look, or act."""
+SAVED: Final = (
+    "what reading from the providers' caches saved in the chosen time against paying for input,"
+    " less what writing to them cost more, at the prices of now; of what has such prices"
+)
 
 
 def section() -> Section:
     """Return the section."""
+    figures = _figures()
     return Section(
         "The chosen time, side by side",
         [
-            Line(3, [(8, figure) for figure in _figures()[:3]]),
-            Line(3, [(8, figure) for figure in _figures()[3:]]),
+            *(Line(3, [(6, figure) for figure in figures[at : at + 4]]) for at in (0, 4)),
             Line(11, [(24, _table())]),
-            Line(8, [(8, _spend()), (8, _failed()), (8, _prices())]),
+            Line(8, [(7, spent.largest(PER)), (6, _failed()), (11, _prices())]),
         ],
     )
 
 
 def _figures() -> tuple[Any, ...]:
-    calls, failed, paid, tokens = (gained(what) for what in (CALLS, FAILED, PAID, TOKENS))
     return (
-        panels.figure(
-            "Spend",
-            "Money spent in the chosen time, less what came back.",
-            total(queries.spend()),
-            units.USD,
-        ),
-        panels.figure(
-            "Cost of 1k calls",
-            f"Spend of the chosen time by 1,000 calls; {UNIT}.",
-            f"1000 * sum({paid}) / (sum({calls}) > 0)",
-            units.USD,
-            nothing="No calls",
-        ),
-        panels.figure(
-            "Cost of 1M tokens",
-            f"Spend of the chosen time by a million tokens of any type; {UNIT}.",
-            f"1e6 * sum({paid}) / (sum({tokens}) > 0)",
-            units.USD,
-            nothing="No tokens",
-        ),
-        panels.figure(
-            "Calls failed",
-            "Share of the calls of the chosen time that did not end well.",
-            f"({total(failed)}) / (sum({calls}) > 0)",
-            units.SHARE,
-            levels=FAILS,
-            nothing="No calls",
-        ),
-        panels.figure(
-            "Spent on failed calls",
-            "What calls that did not end well cost all the same; part of the spend.",
-            total(gained(FAILED_SPEND)),
-            units.USD,
-        ),
+        spent.spend(),
+        spent.cost_of("1k calls", CALLS, times="1000 *", unit=units.USD, nothing="No calls"),
+        spent.cost_of("1M tokens", TOKENS, times="1e6 *", unit=units.USD, nothing="No tokens"),
         panels.figure(
             "P95 of all calls",
             "95 of 100 calls of the chosen time took no longer. Of all features and teams.",
@@ -87,19 +56,38 @@ def _figures() -> tuple[Any, ...]:
             units.DURATION,
             nothing="No calls",
         ),
+        spent.failed(),
+        spent.on_failed(),
+        panels.figure(
+            "Read from caches",
+            "Share of the tokens read in the chosen time that came from a provider's cache.",
+            f"({queries.total(gained(CACHED))}) / (sum({gained(READ)}) > 0)",
+            units.SHARE,
+            nothing="No tokens",
+        ),
+        panels.figure(
+            "Saved by caches",
+            f"About {SAVED}.",
+            f"sum({queries.saved()})",
+            units.USD_CHANGE,
+            nothing="No cache used",
+        ),
     )
 
 
 def _table() -> Any:
     spend, calls, tokens, paid = queries.spend(), gained(CALLS), gained(TOKENS), gained(PAID)
-    failed_spend = gained(FAILED_SPEND)
     called = f"and on ({PER}) (sum by ({PER}) ({calls}) > 0)"  # by the chosen features and teams
+
+    def quantile(q: float, buckets: str) -> str:
+        return f"{queries.quantile(q, PER, gained(buckets))} {called}"
+
     return panels.rows(
         f"By {PER}",
         "The column Cost adds up to the figure 'Spend'. Unit costs leave compute, storage and"
-        " network out. Cached is the share of what was read that came from a cache; out of a dollar"
-        " are tokens that a model wrote for one, reasoning included. Durations are those of all"
-        " features and teams.",
+        " network out. Cached is the share of what was read that came from a cache; Saved is about"
+        f" {SAVED}. First token is how long half of the streamed calls waited for it. Durations and"
+        " Retries, attempts that an SDK made again by itself, are those of all features and teams.",
         [
             Column("Cost", by(PER, spend), units.USD),
             Column("Calls", by(PER, calls), units.COUNT),
@@ -107,26 +95,17 @@ def _table() -> Any:
             Column("Tokens", by(PER, tokens), units.COUNT),
             Column("1M tokens", queries.ratio(PER, f"1e6 * {paid}", tokens), units.USD),
             Column("Cached", queries.ratio(PER, gained(CACHED), gained(READ)), units.SHARE),
-            Column("Out of a dollar", queries.ratio(PER, gained(MADE), paid), units.COUNT),
+            Column("Saved", by(PER, queries.saved()), units.USD_CHANGE),
+            Column("P50", quantile(0.5, DURATIONS), units.DURATION),
+            Column("P95", quantile(0.95, DURATIONS), units.DURATION),
+            Column("First token", quantile(0.5, WAITS), units.DURATION),
             Column(
-                "P50", f"{queries.quantile(0.5, PER, gained(DURATIONS))} {called}", units.DURATION
+                "Failed", queries.ratio(PER, gained(FAILED), calls), units.SHARE, levels=spent.FAILS
             ),
-            Column(
-                "P95", f"{queries.quantile(0.95, PER, gained(DURATIONS))} {called}", units.DURATION
-            ),
-            Column("Failed", queries.ratio(PER, gained(FAILED), calls), units.SHARE, levels=FAILS),
-            Column("Spent on failed", by(PER, failed_spend), units.USD),
+            Column("Retries", f"{by(PER, gained(RETRIES))} {called}", units.COUNT),
+            Column("Failed cost", by(PER, gained(FAILED_SPEND)), units.USD),
         ],
-    )
-
-
-def _spend() -> Any:
-    return panels.amounts(
-        f"Spend by {PER}",
-        f"Money spent in the chosen time, less what came back: the {queries.TOP} largest.",
-        queries.largest(PER, queries.spend()),
-        queries.CHOICE,
-        units.USD,
+        whole=True,
     )
 
 
@@ -155,6 +134,7 @@ def _prices() -> Any:
             Column("Input", of("input"), units.USD),
             Column("Cache read", of("cache_read"), units.USD),
         ],
-        named={"provider": "Provider", "model": "Model"},
+        named={"model": "Model", "provider": "Provider"},
         nothing="No priced model seen",
+        whole=True,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.src import variables
-from dashboards.src.overview import calendar, chosen, health, resources, usage
+from dashboards.src.overview import calendar, chosen, usage
 from dashboards.src.page import page
 
 
@@ -14,11 +14,5 @@ def overview() -> str:
         "costmeter / Overview",
         "What AI costs: how much, on what, is it changing, and are the figures whole?",
         [*variables.everywhere(), variables.grouping(), variables.comparison()],
-        [
-            calendar.section(),
-            chosen.section(),
-            usage.section(),
-            resources.section(),
-            health.section(),
-        ],
+        [calendar.section(), chosen.section(), usage.section()],
     )

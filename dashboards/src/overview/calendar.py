@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
-
 from costmeter import names
-from dashboards.src import alerts, colours, panels, queries, units
+from dashboards.src import alerts, colours, panels, units
 from dashboards.src.overview import health
 from dashboards.src.page import Line, Section
-from dashboards.src.panels import Column, Levels, Query
+from dashboards.src.panels import Levels, Query
 
 DAY: Final = 86_400
 """Seconds in a day."""
@@ -18,8 +16,6 @@ ALL: Final = f'budget="{names.ALL_SPEND}"'
 DAYS: Final = f'budget_period:cost_spend:usd{{{ALL}, window="day"}}'
 """What each day cost, those that are over and today so far."""
 ALERTS: Final = 'alertname=~"Cost.+"'
-RULES: Final = f"count(budget:cost_period_end:timestamp_seconds{{{ALL}}})"
-"""Something where the rules are loaded and have seen a sidecar: else no alert could fire."""
 LIMITS: Final = Levels(look=0.8, act=1)
 """From which share of a limit on somebody should look, or act."""
 SUBJECT: Final = (
@@ -57,7 +53,7 @@ def section() -> Section:
             units.USD,
         ),
         _against_last_week(),
-        _alerts_firing(),
+        alerts.number("Alerts firing", "of costmeter", ALERTS),
         health.summary(),
     )
     return Section(
@@ -86,9 +82,9 @@ def _against_limits() -> tuple[Any, ...]:
         )
         for window in ("day", "month")
     )
-    left = panels.figure(
+    left = panels.balance(
         "Left this month",
-        "The month's limit less what is spent; negative where more was.",
+        "What is left of the month's limit, or how much more was spent.",
         f"-({_spent('month')} - {_limit('month')})",
         units.USD,
         nothing="No limit set",
@@ -128,18 +124,6 @@ def _against_last_week() -> Any:
     )
 
 
-def _alerts_firing() -> Any:
-    return panels.figure(
-        "Alerts firing",
-        "Alerts of costmeter that fire now; they are listed below.",
-        f'count(ALERTS{{{ALERTS}, alertstate="firing"}}) or (vector(0) and on () {RULES})',
-        units.WHOLE,
-        levels=Levels(look=1),
-        words={"0": "None"},
-        nothing="No rules",
-    )
-
-
 def _days() -> Any:
     return panels.periods(
         "Spend by day",
@@ -166,23 +150,13 @@ def _hours() -> Any:
 
 def _alerts() -> Any:
     subject = ", ".join(f'"{label}"' for label in SUBJECT)
-    since = f'label_join(time() - ALERTS_FOR_STATE{{{ALERTS}}}, "about", " ", {subject})'
-    found = f"max by (severity, alertname, about) ({since})"
-    panel = panels.rows(
+    return alerts.table(
         "Alerts",
         "Alerts of costmeter that fire or are about to, and for how long.",
-        [
-            Column(
-                "For",
-                queries.otherwise(found, "alertname", "No alert is firing", RULES),
-                units.SECONDS,
-                words={"0": panels.NONE},
-            )
-        ],
-        named={"severity": "Severity", "alertname": "Alert", "about": "About"},
-        nothing="Not known: are the rules loaded?",
+        ALERTS,
+        {"about": "About"},
+        f'label_join(time() - ALERTS_FOR_STATE{{{{{{}}}}}}, "about", " ", {subject})',
     )
-    return panel.override_by_name("Alert", [DynamicConfigValue("custom.width", alerts.LONGEST)])
 
 
 def _spent(window: str, ago: str = "") -> str:

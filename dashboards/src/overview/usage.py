@@ -52,6 +52,7 @@ def _table() -> Any:
                 units.USD_SMALL,
             ),
         ],
+        whole=True,
     )
 
 

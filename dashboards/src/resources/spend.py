@@ -23,7 +23,7 @@ def section() -> Section:
         "What was spent on them (by provider, model, feature and team)",
         [
             Line(8, [(6, _figure()), (18, _over_time())]),
-            Line(6, [(6, _amounts(label)) for label in ("model", "team", "feature", "provider")]),
+            Line(6, [(8, _amounts(label)) for label in ("model", "team", "feature")]),
         ],
     )
 
