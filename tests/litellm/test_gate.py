@@ -1,8 +1,7 @@
-"""What litellm calls by itself asks the gate as well; it makes errors of its own of refusals."""
+"""What litellm calls by itself asks the gate as well, and a refusal passes it as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import litellm
@@ -36,13 +35,6 @@ async def ask(at: Provider, model: str, *, awaited: bool) -> None:
             litellm.completion(**asked)
 
 
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it was raised in place of: litellm makes its own of all."""
-    while error is not None:
-        yield error
-        error = error.__context__
-
-
 @pytest.mark.parametrize("awaited", [False, True])
 @pytest.mark.parametrize(("model", "name", "body"), CHATS)
 async def test_a_call_passes_while_there_is_room_and_settles_and_is_refused_before_it_leaves(
@@ -61,7 +53,71 @@ async def test_a_call_passes_while_there_is_room_and_settles_and_is_refused_befo
     until(stack.spent)
     until(lambda: stack.reserved() == 0)
     stack.spend("10")
-    with pytest.raises(Exception, match="hard limit of 10") as raised:
+    with pytest.raises(BudgetExceededError, match="hard limit of 10"):
         await ask(at, model, awaited=awaited)
-    assert any(isinstance(each, BudgetExceededError) for each in chain(raised.value))
     assert len(at.server.bodies) == 1
+
+
+@pytest.fixture
+def spent(provider: Named, stack: Stack) -> Provider:
+    """A provider that is not to be called: the budget is gone."""
+    at = provider("")
+    at.answers("anthropic/message.json")
+    costmeter.instrument(gate=True)
+    stack.start()
+    stack.spend("10")
+    return at
+
+
+@pytest.mark.parametrize("model", ["anthropic/claude-haiku-4-5", "openai/gpt-4o-mini"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_refusal_is_no_error_of_litellms_and_is_not_tried_again(
+    spent: Provider, model: str, stream: bool
+) -> None:
+    asked: Any = {"model": model, "messages": ASKED, "stream": stream, **spent.sent()}
+    with costmeter.attribute(team="search"):
+        with pytest.raises(BudgetExceededError):
+            litellm.completion(**asked | {"num_retries": 2})
+        with pytest.raises(BudgetExceededError):
+            await litellm.acompletion(**asked | {"num_retries": 2})
+        with pytest.raises(BudgetExceededError):
+            litellm.responses(model=model, input="?", **spent.sent())
+        with pytest.raises(BudgetExceededError):
+            await litellm.aresponses(model=model, input="?", **spent.sent())
+    assert spent.server.bodies == []
+
+
+@pytest.mark.parametrize("model", ["anthropic/claude-haiku-4-5", "openai/gpt-4o-mini"])
+async def test_so_it_is_with_the_router(spent: Provider, model: str) -> None:
+    deployment = {"model_name": "any", "litellm_params": {"model": model, **spent.sent()}}
+    router = litellm.Router([deployment, deployment.copy()], num_retries=1)
+    with costmeter.attribute(team="search"):
+        with pytest.raises(BudgetExceededError):
+            router.completion("any", ASKED)
+        with pytest.raises(BudgetExceededError):
+            await router.acompletion("any", ASKED)
+    assert spent.server.bodies == []
+
+
+def test_an_error_of_another_call_stays_what_it_is_while_a_refusal_is_handled(
+    spent: Provider,
+) -> None:
+    asked: Any = {"messages": ASKED, **spent.sent()}
+    spent.server.answers.clear()
+    spent.server.answer(b"{}", status=429)
+    try:
+        with costmeter.attribute(team="search"):
+            litellm.completion(model="anthropic/claude-haiku-4-5", **asked)
+    except BudgetExceededError:
+        with pytest.raises(litellm.RateLimitError):
+            litellm.completion(model="anthropic/claude-haiku-4-5", **asked)
+    else:
+        pytest.fail("it was not refused")
+
+
+def test_uninstrument_gives_back_the_function_that_makes_errors(provider: Named) -> None:
+    provider("")
+    replaced = litellm.main.exception_type
+    costmeter.uninstrument("litellm")
+    assert litellm.main.exception_type is replaced.__wrapped__
+    assert litellm.main.exception_type is litellm.exception_type

@@ -18,6 +18,7 @@ import msgspec
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.call import Call, begin
+from costmeter.instrumentation.clients.litellm_errors import Refusals
 from costmeter.instrumentation.clients.method import Method
 from costmeter.instrumentation.clients.tap import Tap
 from costmeter.instrumentation.clients.wire import Head, Request, recognise
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from costmeter.instrumentation.clients import Settings
+    from costmeter.instrumentation.clients import Patch, Settings
     from costmeter.instrumentation.clients.reading import Watcher
 
 _URL: Final = "http://127.0.0.1"
@@ -189,8 +190,8 @@ class _Ending:
         return rest
 
 
-def meter(module: ModuleType, settings: Settings) -> list[Method]:
-    """Return the methods that meter what litellm calls over its own HTTP handlers.
+def meter(module: ModuleType, settings: Settings) -> list[Patch]:
+    """Return what meters what litellm calls over its own HTTP handlers.
 
     Raises:
         LookupError, AttributeError: it is not made as it was.
@@ -199,6 +200,7 @@ def meter(module: ModuleType, settings: Settings) -> list[Method]:
     return [
         Method(module.HTTPHandler, "post", _URL, replacement=litellm.post),
         Method(module.AsyncHTTPHandler, "post", _URL, replacement=litellm.async_post),
+        Refusals(),
     ]
 
 
