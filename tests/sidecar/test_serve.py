@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
@@ -179,3 +179,18 @@ def test_it_warns_where_it_is_open_to_the_network_without_a_password(
         ]
         * warned
     )
+
+
+def test_no_header_makes_another_address_of_a_client(start: Callable[..., Server]) -> None:
+    server = start(intake={"requests_per_second": 0.001, "burst": 2})
+    server.until(lambda: "ready" in server.get("/-/ready"))
+
+    def post(address: str) -> int:
+        url = f"http://127.0.0.1:{server.port}/v1/events"
+        request = Request(url, b"{}", {"X-Forwarded-For": address, "Content-Type": "text/plain"})
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request, timeout=5)
+        with refused.value as error:
+            return error.code
+
+    assert [post(f"192.0.2.{number}") for number in range(3)] == [415, 415, 429]

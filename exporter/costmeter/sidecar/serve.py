@@ -122,6 +122,7 @@ def new_server(
             log_config=None,
             access_log=access_log,
             server_header=False,
+            proxy_headers=False,  # or whoever is on this machine could be any address, and no limit
             timeout_graceful_shutdown=5,
             **web.uvicorn_options(),
         )
