@@ -13,6 +13,7 @@ import yaml
 
 from costmeter import gate
 from costmeter.instrumentation import gate_client
+from costmeter.sidecar import body as body_module
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.exporter import Exporter
 from costmeter.sidecar.rights import hash_of
@@ -113,3 +114,18 @@ async def test_a_body_that_makes_no_sense_is_refused(stack, body, content_type, 
         cancel = {"do": "cancel", "reservation": fine.json()["reservation"]}
         assert (await client.post("/v1/gate", json=cancel)).json() == {}
     assert stack.reserved() == 0
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(stack: Stack, monkeypatch):
+    monkeypatch.setattr(body_module, "BODY_SECONDS", 0.01)
+    stack.start()
+
+    async def never():
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client_of(create_app(Exporter(stack.pipeline), WebConfig())) as client:
+        asked = client.post(
+            "/v1/gate", content=never(), headers={"content-type": "application/json"}
+        )
+        assert (await asyncio.wait_for(asked, timeout=10)).status_code == 408

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from costmeter.errors import LedgerError
-from costmeter.sidecar import intake
+from costmeter.sidecar import body, intake
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.view import Receipt
@@ -228,7 +228,7 @@ async def test_waiting_for_a_commit_ends_and_does_not_disturb_it(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(body, "BODY_SECONDS", 0.01)
 
     async def never() -> AsyncIterator[bytes]:
         yield b"{"

@@ -19,13 +19,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from costmeter.clock import SYSTEM_CLOCK, Clock, rfc3339
 from costmeter.errors import ConfigError, CostmeterError
 from costmeter.schema import Duration
 from costmeter.sidecar.access import asker
+from costmeter.sidecar.body import RefusedError, read_body
 from costmeter.sidecar.budget_book import (
     ChangedMeanwhileError,
     ConflictError,
@@ -34,7 +35,7 @@ from costmeter.sidecar.budget_book import (
     UnknownBudgetError,
     tag,
 )
-from costmeter.sidecar.intake import BODY_SECONDS, RETRY_AFTER_SECONDS, RefusedError
+from costmeter.sidecar.intake import RETRY_AFTER_SECONDS
 from costmeter.sidecar.view import PipelineView
 from costmeter.units import NANO
 
@@ -200,20 +201,7 @@ async def _document(request: Request) -> object:
     Raises:
         RefusedError: it brings something else.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise RefusedError(415, "content-type: must be application/json")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise RefusedError(413, f"the body has more than {MAX_BODY_BYTES} bytes")
-    except TimeoutError:
-        raise RefusedError(408, f"the body took more than {BODY_SECONDS:g} s") from None
-    except ClientDisconnect:
-        raise RefusedError(400, "the body is not whole") from None
+    body = await read_body(request, MAX_BODY_BYTES)
     try:
         return _decode(body)
     except (msgspec.DecodeError, RecursionError, InvalidOperation) as error:

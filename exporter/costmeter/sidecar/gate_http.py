@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from costmeter.gate_protocol import MAX_LINE_BYTES, Ask, Cancel
+from costmeter.sidecar.body import RefusedError, read_body
 from costmeter.sidecar.view import PipelineView
 
 _decode: Final = msgspec.json.Decoder(Ask | Cancel).decode
@@ -25,26 +26,22 @@ class GateEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        request = Request(scope, receive)
         try:
-            response = await self._answer(request)
-        except ClientDisconnect:
-            return
+            response = await self._answer(Request(scope, receive))
+        except RefusedError as error:
+            response = JSONResponse({"errors": [str(error)]}, error.status)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            return _refused(415, f"content type {media_type!a} is not application/json")
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_LINE_BYTES:
-                return _refused(413, f"the body has more than {MAX_LINE_BYTES} bytes")
+        """Answer a question.
+
+        Raises:
+            RefusedError: it is none.
+        """
         try:
-            question = _decode(body)
+            question = _decode(await read_body(request, MAX_LINE_BYTES))
         except (msgspec.MsgspecError, RecursionError) as error:
-            return _refused(400, str(error))
+            raise RefusedError(400, str(error)) from None
         gate = self._pipeline.gate
         match question:
             case Ask():
@@ -53,7 +50,3 @@ class GateEndpoint:
                 gate.cancel(reservation)
                 answer = b"{}"
         return Response(answer, media_type="application/json")
-
-
-def _refused(status: int, problem: str) -> Response:
-    return JSONResponse({"errors": [problem]}, status)

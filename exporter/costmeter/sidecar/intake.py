@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -25,29 +24,18 @@ from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.errors import CostmeterError
 from costmeter.sidecar.access import asker
 from costmeter.sidecar.batch import InvalidBatchError, parse
+from costmeter.sidecar.body import RefusedError, media_type_of, read_body
 from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.rate import TokenBuckets
 from costmeter.sidecar.view import PipelineView, UnavailableError
 
 log = logging.getLogger(__name__)
 
-BODY_SECONDS: Final = 30.0
-"""How long a client may take to send a body."""
 COMMIT_SECONDS: Final = 30.0
 """How long a batch may take to be committed before its sender is told to try again."""
 RETRY_AFTER_SECONDS: Final = 5
 
 Outcome = TypeVar("Outcome")
-
-
-class RefusedError(CostmeterError):
-    """A request is refused before its events are looked at."""
-
-    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
-        """Take the HTTP status, a sentence, and after how many seconds to try again."""
-        super().__init__(message)
-        self.status = status
-        self.retry_after = retry_after
 
 
 class Intake(ABC):
@@ -98,18 +86,14 @@ class Intake(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        try:
-            response = await self._answer(Request(scope, receive))
-        except ClientDisconnect:
-            return
+        response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = media_type_of(request)
         try:
             self._limit_rate(request)
-            body = await self._body(request, media_type)
-            return await self.take(body, media_type, asker(request))
+            return await self.take(await self._body(request), media_type, asker(request))
         except InvalidBatchError as error:
             self.rejected("invalid", error.events)
             return self.refuse(400, error.problems, media_type, {})
@@ -152,34 +136,13 @@ class Intake(ABC):
             message = f"more than {self._limits.requests_per_second:g} batches a second"
             raise RefusedError(429, message, retry_after=math.ceil(wait))
 
-    async def _body(self, request: Request, media_type: str) -> bytes:
-        if media_type not in self.media_types:
-            raise RefusedError(415, f"content-type: must be {' or '.join(self.media_types)}")
-        encoding = request.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in {"identity", "gzip"}:
-            raise RefusedError(415, "content-encoding: must be gzip or identity")
+    async def _body(self, request: Request) -> bytes:
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._read(request, gzip=encoding == "gzip")
-        except TimeoutError:
-            raise RefusedError(408, f"the body took more than {BODY_SECONDS:g} s") from None
-        except zlib.error:
-            raise RefusedError(400, "the body is no gzip") from None
-
-    async def _read(self, request: Request, *, gzip: bool) -> bytes:
-        limit = self.max_body_bytes
-        inflater = zlib.decompressobj(wbits=31)
-        body = bytearray()
-        received = 0
-        async for chunk in request.stream():
-            received += len(chunk)
-            body += inflater.decompress(chunk, limit + 1 - len(body)) if gzip else chunk
-            if max(received, len(body)) > limit:
+            return await read_body(request, self.max_body_bytes, media_types=self.media_types)
+        except RefusedError as error:
+            if error.status == 413:
                 self.rejected("too_large", 1)
-                raise RefusedError(413, f"the body has more than {limit} bytes")
-        if gzip and (not inflater.eof or inflater.unused_data):
-            raise RefusedError(400, "the body is not one whole gzip stream")
-        return bytes(body)
+            raise
 
 
 class EventsEndpoint(Intake):

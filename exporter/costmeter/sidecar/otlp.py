@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from costmeter.clock import SYSTEM_CLOCK, Clock
 from costmeter.sidecar.batch import InvalidBatchError
+from costmeter.sidecar.body import RefusedError
 from costmeter.sidecar.config import IntakeConfig
-from costmeter.sidecar.intake import Intake, RefusedError
+from costmeter.sidecar.intake import Intake
 from costmeter.sidecar.otlp_decode import InvalidExportError, from_json, from_protobuf
 from costmeter.sidecar.otlp_names import wanted
 from costmeter.sidecar.otlp_usage import Metered, meter
