@@ -19,6 +19,27 @@ Answer = Callable[[Request], Awaitable[Response]]
 _STREAMS = "text/event-stream"
 
 
+_BEGINNING = (
+    ("/responses/{id}/cancel", "response_cancelled.json"),
+    ("/containers", "container.json"),
+    ("/evals/{eval}/runs", "evaluation_queued.json"),
+    ("/fine_tuning/jobs", "job_queued.json"),
+    ("/fine_tuning/jobs/{id}/cancel", "job_cancelled.json"),
+    ("/threads/{thread}/runs/{id}/cancel", "run_cancelled.json"),
+    ("/videos", "video_queued.json"),
+    ("/videos/edits", "video_queued.json"),
+    ("/videos/extensions", "video_queued.json"),
+    ("/videos/{id}/remix", "video_queued.json"),
+)
+_ASKING = (
+    ("/evals/{eval}/runs/{id}", "evaluation.json"),
+    ("/fine_tuning/jobs/{id}", "job.json"),
+    ("/threads/{thread}/runs/{id}", "run.json"),
+    ("/videos/{id}", "video.json"),
+)
+"""Paths of ``POST`` and of ``GET``, and what they are answered with."""
+
+
 def create_app(at_once: Answer | None = None) -> Starlette:
     """Return the stand-in as an ASGI application.
 
@@ -27,33 +48,31 @@ def create_app(at_once: Answer | None = None) -> Starlette:
     """
     answers = Answering("openai_begun")
 
-    def document(name: str) -> Answer:
+    def document(name: str, stream: str = "") -> Answer:
         async def answer(request: Request) -> Response:
+            asked = request.query_params.get("stream") == "true"
+            if stream and (asked or b'"stream":true' in await request.body()):
+                return await answers.stream(request, stream, _STREAMS, r"\n\n")
             return await answers.document(request, name)
 
         return answer
 
+    queued = document("response_queued.json", "response_stream.sse")
+    run = document("run_queued.json", "run_stream.sse")
+
     async def begin(request: Request) -> Response:
-        asked = await request.json()
-        if at_once and not asked.get("background"):
+        if at_once and not (await request.json()).get("background"):
             return await at_once(request)
-        if asked.get("stream"):
-            return await stream(request)
-        return await answers.document(request, "response_queued.json")
-
-    async def fetch(request: Request) -> Response:
-        if request.query_params.get("stream") == "true":
-            return await stream(request)
-        return await answers.document(request, "response.json")
-
-    async def stream(request: Request) -> Response:
-        return await answers.stream(request, "response_stream.sse", _STREAMS, r"\n\n")
+        return await queued(request)
 
     return Starlette(
         routes=[
             Route("/v1/responses", begin, methods=["POST"]),
-            Route("/v1/responses/{id}", fetch),
-            Route("/v1/responses/{id}/cancel", document("response_cancelled.json"),
-                  methods=["POST"]),
+            Route("/v1/responses/{id}", document("response.json", "response_stream.sse")),
+            Route("/v1/threads/runs", run, methods=["POST"]),
+            Route("/v1/threads/{thread}/runs", run, methods=["POST"]),
+            Route("/v1/threads/{thread}/runs/{id}/submit_tool_outputs", run, methods=["POST"]),
+            *(Route(f"/v1{path}", document(name), methods=["POST"]) for path, name in _BEGINNING),
+            *(Route(f"/v1{path}", document(name)) for path, name in _ASKING),
         ]
-    )  # fmt: skip
+    )

@@ -12,8 +12,9 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import CompactedResponse, Response
 
 from costmeter.instrumentation.clients.openai_usage import error_status, read, read_json
-from costmeter.instrumentation.clients.reading import Reading
+from costmeter.instrumentation.clients.reading import Reading, Share
 
+CONTAINER = "cntr_682dfebaacac8198bbfe9c2474fb6f4a085685cbe3cb5863"
 RESPONSES = Path(__file__).parents[2] / "responses"
 
 READINGS = {
@@ -56,6 +57,23 @@ READINGS = {
     ),
     "openai/response_tool_usage": Reading(
         {"input_tokens": 36, "output_tokens": 87, "web_searches": 3}, "gpt-4.1-2025-04-14"
+    ),
+    "openai/response_tools": Reading(
+        {"input_tokens": 36, "output_tokens": 87},
+        "gpt-4.1-2025-04-14",
+        others=(
+            Share("file_search", {"file_searches": 2}),
+            Share("container", {"container_sessions": 1}, "4g", CONTAINER),
+            Share(
+                "gpt-image-1.5",
+                {
+                    "input_tokens": 194,
+                    "input_image_tokens": 150,
+                    "output_tokens": 1056,
+                    "output_image_tokens": 1000,
+                },
+            ),
+        ),
     ),
     "openai/response_incomplete": Reading(
         {"input_tokens": 36, "output_tokens": 16, "reasoning_tokens": 16}, "gpt-4.1-2025-04-14"

@@ -111,7 +111,7 @@ class ResultsReader:
                 usage=other.usage,
                 calls=0,
                 requests=0,
-                identity=f"{identity}#{number}",
+                identity=other.known_by(self._provider, f"{identity}#{number}"),
             )
         for odd in reading.odd:
             boundary.note(f"{self._provider} answered a batch with {odd}")

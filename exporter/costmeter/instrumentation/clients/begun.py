@@ -169,8 +169,9 @@ def record_result(
                 usage=other.usage,
                 calls=0,
                 requests=0,
+                service_tier=other.service_tier,
                 request=scope.request,
-                identity=identity and f"{identity}#{number}",
+                identity=other.known_by(provider, identity and f"{identity}#{number}"),
             )
         )
     for odd in told.odd:

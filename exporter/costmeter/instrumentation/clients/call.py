@@ -116,7 +116,9 @@ class Call(msgspec.Struct):
                     usage=other.usage,
                     calls=0,
                     requests=0,
+                    service_tier=other.service_tier,
                     request=scope.request,
+                    identity=other.known_by(self.provider),
                 )
             )
         for odd in reading.odd:

@@ -12,14 +12,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import tokens
-from costmeter.instrumentation.clients import openai_background, openai_batch, openai_usage
+from costmeter.instrumentation.clients import (
+    openai_background,
+    openai_batch,
+    openai_jobs,
+    openai_usage,
+)
 from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.begun import Asking, Beginning
 from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
 from costmeter.instrumentation.clients.openai_background import BackgroundReader
 from costmeter.instrumentation.clients.openai_estimate import EstimatingReader
 from costmeter.instrumentation.clients.openai_images import ImageReader
+from costmeter.instrumentation.clients.openai_jobs import JobReader
 from costmeter.instrumentation.clients.openai_sockets import Sockets
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
 from costmeter.instrumentation.clients.stainless import Addresses, given, seams
@@ -100,14 +107,18 @@ class OpenAI:
     def _asking(self, client: Any, options: Any) -> Call | None:
         """Return a request for what is known of earlier ones: results of a batch, a response."""
         path = options.url.partition("?")[0]
-        if openai_background.asks(options.method, path):
-            return Asking(
-                operation="chat",
-                provider=self.addresses.provider(client),
-                model="",
-                reader=BackgroundReader(begins=False),
-                reservation="",
-            )
+        if (kind := openai_jobs.beginning(options.method, path)) is not None:
+            provider, model = self.addresses.provider(client), text_of(given(options, "model"))
+            return Beginning(kind.operation, provider, model, reader=JobReader(kind))
+        operation = ""
+        reader: Reader | None = None
+        if (kind := openai_jobs.asked(options.method, path)) is not None:
+            operation, reader = kind.operation, JobReader(kind)
+        elif openai_background.asks(options.method, path):
+            operation, reader = "chat", BackgroundReader(begins=False)
+        if reader is not None:
+            provider = self.addresses.provider(client)
+            return Asking(operation, provider, "", reader=reader, reservation="")
         content = openai_batch.CONTENT.fullmatch(path)
         if content is None or options.method.lower() != "get":
             return None

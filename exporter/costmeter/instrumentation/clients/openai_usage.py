@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
+from costmeter.instrumentation.clients import openai_tools
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.reading import NO_JSON, Reading
+from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 
 _WHOLES: Final = {
     "prompt_tokens": "input_tokens",
@@ -75,6 +76,7 @@ class _Body(msgspec.Struct):
     error: Any = None
     output: Any = None
     tool_usage: Any = None
+    tools: msgspec.Raw = msgspec.Raw(b"null")
     x_groq: Any = None
 
 
@@ -89,14 +91,18 @@ def read(body: object) -> Reading:
     odd: list[str] = []
     reported = _reported(fields, odd)
     usage = None if reported is None else _usage(reported, odd)
-    if usage is not None and (searches := _web_searches(fields, odd)):
-        usage["web_searches"] = searches
+    others: tuple[Share, ...] = ()
+    if usage is not None and fields.get("output"):
+        searches, others = openai_tools.used(fields, odd)
+        if searches:
+            usage["web_searches"] = searches
     return Reading(
         usage=usage,
         model=text_of(fields.get("model")),
         service_tier=_tier(fields.get("service_tier")),
         status=_status(fields),
         odd=tuple(odd),
+        others=others,
     )
 
 
@@ -178,23 +184,6 @@ def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:
         if reasoning in (0, beyond) and not odd:
             usage["output_tokens"] = usage.get("output_tokens", 0) + beyond
             usage["reasoning_tokens"] = beyond
-
-
-def _web_searches(fields: Mapping[str, Any], odd: list[str]) -> int:
-    """Return the billed web searches of a response: opening and reading a page found is free."""
-    tools = fields.get("tool_usage")
-    if tools is not None and (tools := fields_of(tools)) is not None:
-        billed = fields_of(tools.get("web_search")) or {}
-        return count_of("num_requests", billed.get("num_requests"), odd)
-    output = fields.get("output")
-    return sum(_is_search(fields_of(item)) for item in output) if isinstance(output, list) else 0
-
-
-def _is_search(item: Mapping[str, Any] | None) -> bool:
-    if item is None or item.get("type") != "web_search_call":
-        return False
-    action = fields_of(item.get("action"))
-    return action is None or action.get("type", "search") == "search"
 
 
 def _status(fields: Mapping[str, Any]) -> str:

@@ -13,10 +13,18 @@ class Share(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         model: the other model.
         usage: whole numbers by :data:`costmeter.usage.USAGE_KEYS`, zeros left out.
+        service_tier: the tier that served, or empty for the base tier.
+        identity: the provider's name for it, where other answers may tell of it again.
     """
 
     model: str
     usage: dict[str, int]
+    service_tier: str = ""
+    identity: str = ""
+
+    def known_by(self, provider: str, otherwise: str = "") -> str:
+        """Return the identity of its event: its own, or else one that its call gives it."""
+        return f"{provider}/{self.identity}" if self.identity else otherwise
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):

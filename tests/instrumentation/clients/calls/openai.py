@@ -60,6 +60,9 @@ DRAW = {"model": "gpt-image-1.5", "prompt": "A coin"}
 HEAR = {"model": "gpt-4o-transcribe", "file": SOUND}
 TRANSLATE = {"model": "whisper-1", "file": SOUND, "response_format": "verbose_json"}
 SAY = {"model": "tts-1", "voice": "alloy", "input": "Für 5 € mehr"}
+EVAL = {"eval_id": "eval_1"}
+THREAD = {"thread_id": "thread_1"}
+TRAIN = {"model": "gpt-4.1-mini", "training_file": "file_1"}
 BATCHED = {
     "completion_window": "24h",
     "endpoint": "/v1/chat/completions",
@@ -69,6 +72,23 @@ BATCHED = {
 CHATTED = [Seen("chat", ANSWERING, USED)]
 RESPONDED = [Seen("chat", "o4-mini-2025-04-16", USED)]
 CANCELLED = [Seen("chat", "o4-mini-2025-04-16", {}, "cancelled")]
+STARTED = [Seen("execute_tool", "container", {"container_sessions": 1})]
+TRAINED = [Seen("fine_tuning", "gpt-4.1-mini-2025-04-14-training", {"training_tokens": 1_250_000})]
+FILMED = [Seen("video_generation", "sora-2-pro", {"output_video_seconds": 8})]
+RAN = [Seen("chat", "gpt-4o-2024-08-06", {"input_tokens": 123, "output_tokens": 456})]
+EVALUATED = [
+    Seen(
+        "evaluation",
+        "gpt-4.1-mini-2025-04-14",
+        {"input_tokens": 3000, "cache_read_tokens": 1024, "output_tokens": 400},
+    ),
+    Seen(
+        "evaluation",
+        "o4-mini-2025-04-16",
+        {"input_tokens": 5000, "output_tokens": 900},
+        calls=0,
+    ),
+]
 COMPACTED = [
     Seen("chat", "o4-mini", {"input_tokens": 139, "output_tokens": 438, "reasoning_tokens": 64})
 ]
@@ -150,6 +170,13 @@ OTHERS = [
     Call("responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
     Call("beta.responses.retrieve", {"response_id": "resp_1"}, RESPONDED, ALL),
     Call("beta.responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
+    Call("containers.create", {"name": "python"}, STARTED, WHOLE),
+    Call("fine_tuning.jobs.retrieve", {"fine_tuning_job_id": "ftjob_1"}, TRAINED, WHOLE),
+    Call("evals.runs.retrieve", {"run_id": "evalrun_1"} | EVAL, EVALUATED, WHOLE),
+    Call("videos.retrieve", {"video_id": "video_1"}, FILMED, WHOLE),
+    Call("videos.poll", {"video_id": "video_1"}, FILMED),
+    Call("beta.threads.runs.retrieve", {"run_id": "run_1"} | THREAD, RAN, WHOLE),
+    Call("beta.threads.runs.poll", {"run_id": "run_1"} | THREAD, RAN),
 ]
 BEGUN = "These begin what is metered once it is over, by the calls above that ask for it"
 UNMETERED = {
@@ -163,16 +190,11 @@ UNMETERED = {
         Call("realtime.client_secrets.create"),
     ],
     BILLED: [
-        Call("beta.threads.runs.create", {"thread_id": "thread_1", "assistant_id": "asst_1"}),
         Call(
             "beta.agents.sessions.create", {"agent_id": "agent_1", "environment": {"type": "none"}}
         ),
-        Call("videos.create", {"prompt": "A coin"}),
         Call("vector_stores.create"),
         Call("vector_stores.search", {"vector_store_id": "vs_1", "query": "coin"}),
-        Call("containers.create", {"name": "python"}),
-        Call("fine_tuning.jobs.create", {"model": "gpt-4o-mini", "training_file": "file_1"}),
-        Call("evals.runs.create", {"eval_id": "eval_1", "data_source": {}}),
     ],
     BEGUN: [
         Call(
@@ -180,6 +202,11 @@ UNMETERED = {
             RESPONSE | {"background": True},
             find=attrgetter("responses.create"),
         ),
+        Call("fine_tuning.jobs.create", TRAIN),
+        Call("evals.runs.create", EVAL | {"data_source": {}}),
+        Call("videos.create", {"prompt": "A coin"}),
+        Call("videos.remix", {"prompt": "Another", "video_id": "video_1"}),
+        Call("beta.threads.runs.create", THREAD | {"assistant_id": "asst_1"}),
     ],
     "**Not metered**, and not tried here, since nothing tells what they use": [
         Call("realtime.translations.connect", ways=()),
