@@ -18,6 +18,7 @@ from costmeter.journal.writer import JournalWriter
 from costmeter.ledger import query
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.store import Ledger
+from costmeter.sidecar import submissions
 from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.config import Config, load
 from costmeter.sidecar.exporter import Exporter
@@ -264,6 +265,19 @@ def test_a_reload_takes_new_prices_and_keeps_the_old_where_something_is_wrong(st
     assert exporter.reload()[0].startswith("timezone: 'Nowhere'")
     assert scrape(exporter)["cost_config_last_reload_successful[]"] == 0
     assert str(pipeline.config.timezone) == "UTC"
+
+
+def test_of_many_senders_the_quietest_is_forgotten(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "MAX_SENDERS", 2)
+    pipeline, _ = stack.start()
+    for source, sequence in (("a", 1), ("b", 1), ("a", 2), ("c", 1)):
+        assert pipeline.submit(source, sequence, [event()]).result(30) == Receipt(1)
+    assert pipeline.submit("a", 2, [event()]).result(30).duplicate
+    assert pipeline.submit("c", 1, [event()]).result(30).duplicate
+    kept = {name for name in pipeline.ledger.positions() if name.startswith("http:")}
+    assert kept == {"http:a", "http:c"}
 
 
 def test_nonsense_that_no_sum_can_hold_does_not_stop_what_comes_after_it(stack: Stack) -> None:

@@ -18,6 +18,9 @@ from costmeter.usage import UsageEvent
 MOST_WAITING: Final = 1000
 """How many batches may wait; a sender is asked to come again when there are more."""
 
+MAX_SENDERS: Final = 100_000
+"""Senders whose last batch is known; of more, those that have been quiet longest are forgotten."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -67,6 +70,7 @@ class Submissions:
 
     def __init__(self, positions: Mapping[str, int], clock: Clock) -> None:
         """Take how far each sender's batches are in the ledger."""
+        # The quietest first, as far as is known.
         self._sequences = {name: at for name, at in positions.items() if name.startswith("http:")}
         self._taken = Taken(positions)
         self._clock = clock
@@ -125,7 +129,13 @@ class Submissions:
         name = f"http:{batch.source}"
         if batch.sequence <= self._sequences.get(name, -1):
             return Receipt(0, duplicate=True)
+        self._sequences.pop(name, None)
         self._sequences[name] = delivery.positions[name] = batch.sequence
+        while len(self._sequences) > MAX_SENDERS:
+            quietest = next(iter(self._sequences))
+            del self._sequences[quietest]
+            delivery.positions.pop(quietest, None)
+            delivery.forget.append(quietest)
         return Receipt(sum(map(add, batch.payloads)))
 
     def _take_named(
