@@ -160,31 +160,25 @@ def instance() -> QueryVariable:
 
 def _one(label: str, chosen: str, title: str, description: str) -> QueryVariable:
     """Return the choice of exactly one of the values that a label of budgets' limits has."""
-    query = f'label_values({names.BUDGET_LIMIT.name}{{job=~"$job"{chosen}}}, {label})'
-    return (
-        QueryVariable(label)
-        .label(title)
-        .description(description)
-        .datasource(DATASOURCE)
-        .query({"qryType": 1, "query": query, "refId": label})
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
-    )
+    metric = f'{names.BUDGET_LIMIT.name}{{job=~"$job"{chosen}}}'
+    return _values(label, metric, title, description)
 
 
 def _labels(label: str, metric: str, title: str, description: str) -> QueryVariable:
-    query = f"label_values({metric}, {label})"
+    """Return the choice of some of a label's values, or of all."""
+    found = _values(label, metric, title, description)
+    return found.multi(True).include_all(True).current(ALL)
+
+
+def _values(label: str, metric: str, title: str, description: str) -> QueryVariable:
     return (
         QueryVariable(label)
         .label(title)
         .description(description)
         .datasource(DATASOURCE)
-        .query({"qryType": 1, "query": query, "refId": label})
+        .query({"qryType": 1, "query": f"label_values({metric}, {label})", "refId": label})
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
-        .multi(True)
-        .include_all(True)
-        .current(ALL)
     )
 
 
