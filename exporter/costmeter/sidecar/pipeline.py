@@ -326,6 +326,8 @@ class Pipeline:
             self._waiting = turn
             self.collectors.report("ledger", began, str(error))
             return False
+        if not self.collectors["ledger"].success:
+            log.info("the ledger can be written again")
         self.collectors.report("ledger", began)
         self._waiting = None
         self._settle(turn)
