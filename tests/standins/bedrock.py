@@ -122,6 +122,9 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         bedrock: Bedrock = self.server.bedrock  # type: ignore[attr-defined]
         bedrock.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))

@@ -18,6 +18,7 @@ from costmeter.instrumentation.clients.bedrock_outcome import broken_off_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from costmeter.instrumentation.clients.bedrock_agent import AgentTally
     from costmeter.instrumentation.clients.bedrock_usage import Tally
     from costmeter.instrumentation.clients.call import Call
     from costmeter.instrumentation.clients.reading import Reading
@@ -33,7 +34,12 @@ class Tap:
     __slots__ = ("_base", "_begun", "_body", "_call", "_length", "_tally")
 
     def __init__(
-        self, answer: Any, tapped: type, tally: Tally, call: Call, length: int | None = None
+        self,
+        answer: Any,
+        tapped: type,
+        tally: Tally | AgentTally,
+        call: Call,
+        length: int | None = None,
     ) -> None:
         """Put the tap on an answer that was not read yet.
 
@@ -69,6 +75,10 @@ class Tap:
         if last or len(self._body) == self._length:
             self.end(body, "ok")
 
+    def ended(self, stream: Any) -> None:
+        """End the call with a stream that has no more events."""
+        self.end(stream, self._tally.ended())
+
     def end(self, answer: Any, status: str) -> None:
         """Take the tap off, and end the call."""
         if answer.__dict__.pop(_TAP, None) is self:
@@ -97,7 +107,8 @@ def tapped_stream(base: Any) -> type:
         except BaseException as error:
             _end(stream, boundary.attempt(broken_off_status, error, default="error"))
             raise
-        _end(stream, "incomplete")
+        if (tap := _tap_of(stream)) is not None:
+            tap.ended(stream)
 
     def close(stream: Any) -> None:
         try:

@@ -20,6 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients import openai_usage
+from costmeter.instrumentation.clients.bedrock_guardrail import shares, usages_of
 from costmeter.instrumentation.clients.fields import count_of, text_of
 from costmeter.instrumentation.clients.reading import Reading
 
@@ -57,7 +58,9 @@ _BASE_TIER: Final = "default"
 LATENCY_OPTIMIZED: Final = "optimized"
 """Bedrock's name for its faster, dearer inference; counts as a service tier."""
 
-_TELLING: Final = (b'"usage"', b"invocationMetrics", b"_token_count", b"TokenCount")
+_TELLING: Final = (
+    b'"usage"', b"invocationMetrics", b"_token_count", b"TokenCount", b"amazon-bedrock-trace"
+)  # fmt: skip
 """What those pieces of a stream contain that tell of usage; the others are not parsed."""
 
 _RESOURCE: Final = re.compile(
@@ -83,6 +86,7 @@ class _Body(msgspec.Struct):
     message: Any = None  # holds Claude's usage at the beginning of a stream
     metadata: Any = None  # holds Nova's usage at the end of a stream
     metrics: Any = msgspec.field(name="amazon-bedrock-invocationMetrics", default=None)
+    trace: Any = msgspec.field(name="amazon-bedrock-trace", default=None)  # of guardrails
 
 
 class _Result(msgspec.Struct):
@@ -121,9 +125,17 @@ class Tally:
         complete: whether the last word on usage has been said.
     """
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
+    def __init__(self, tier: str = "", used: dict[str, int] | None = None) -> None:
+        """Know only what the request tells.
+
+        Args:
+            tier: what has another price: the quality or the size of pictures.
+            used: what it uses, where the answer does not tell.
+        """
         self.complete = False
+        self._asked_tier = tier
+        self._used = used
+        self._guarded: list[Mapping[str, Any]] = []
         self._counts: dict[str, int] = {}
         self._inclusive: dict[str, int] = {}  # what came in OpenAI's wire format
         self._model = ""
@@ -140,6 +152,7 @@ class Tally:
         latency = _fields(fields.get("performanceConfig")).get("latency")
         if LATENCY_OPTIMIZED in (latency, fields.get("performanceConfigLatency")):
             self._tier = LATENCY_OPTIMIZED
+        self._guarded += usages_of(fields.get("trace"))
         router = _fields(_fields(fields.get("trace")).get("promptRouter"))
         self._model = model_name(text_of(router.get("invokedModelId")))
 
@@ -177,6 +190,7 @@ class Tally:
         ):
             self._add_usage(usage)
         self._add_lists(body)
+        self._guarded += usages_of(body.trace)
         if metrics := _fields(body.metrics):
             self._add(metrics)
             self.complete = True
@@ -189,13 +203,20 @@ class Tally:
         usage["input_tokens"] = uncached + usage.get("cache_read_tokens", 0) + written
         if "cache_write_1h_tokens" in usage:
             usage["cache_write_1h_tokens"] = min(usage["cache_write_1h_tokens"], written)
-        known = {key: count for key, count in usage.items() if count} if self._counts else None
+        known = {key: count for key, count in usage.items() if count}
+        tier = "" if self._tier == _BASE_TIER else self._tier
+        odd = list(self._odd)
         return Reading(
-            usage=self._inclusive or known,
+            usage=self._inclusive or (known if self._counts else self._used),
             model=self._model,
-            service_tier="" if self._tier == _BASE_TIER else self._tier,
-            odd=tuple(self._odd),
+            service_tier=tier or self._asked_tier,
+            others=shares(self._guarded, odd),
+            odd=tuple(odd),
         )
+
+    def ended(self) -> str:
+        """Return the status of a stream without more events: the last of them tells the usage."""
+        return "ok" if self.complete else "incomplete"
 
     def _add_usage(self, given: object) -> None:
         usage = _fields(given)

@@ -1,4 +1,4 @@
-"""Meters Amazon Bedrock as boto3 and botocore call it: ``converse``, ``invoke_model``, streams.
+"""Meters Amazon Bedrock as boto3 and botocore call it: models, guardrails, films and agents.
 
 The seam is the one method that every call of every client passes exactly once, around botocore's
 own retries: ``BaseClient._make_api_call``. Its public events (``before-call``, ``after-call``)
@@ -17,9 +17,18 @@ from urllib.parse import unquote
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients import retries
+from costmeter.instrumentation.clients.bedrock_agent import AgentTally
 from costmeter.instrumentation.clients.bedrock_answer import Tap, tapped_body, tapped_stream
+from costmeter.instrumentation.clients.bedrock_asked import (
+    ANY_MODEL,
+    OF_MODELS,
+    OPERATIONS,
+    RUNTIME,
+    call_of,
+    invoking,
+)
 from costmeter.instrumentation.clients.bedrock_outcome import answered_status, failure_status
-from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name, stands_for_another
+from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.method import Method
 from costmeter.instrumentation.on_import import OnImport
@@ -33,12 +42,6 @@ if TYPE_CHECKING:
 _CLIENT: Final = "botocore.client"
 _ENDPOINT: Final = "botocore.endpoint"
 _METHOD: Final = "_make_api_call"
-_OPERATIONS: Final = frozenset(
-    {"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"}
-)
-_ANY_MODEL: Final = frozenset({"Converse", "ConverseStream"})
-"""Operations that ask every model the same way; elsewhere the body is of a model's own format."""
-_SERVICE: Final = "bedrock-runtime"
 
 
 class Seam:
@@ -82,9 +85,9 @@ class Seam:
     def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
-            if operation_name not in _OPERATIONS:
+            if operation_name not in OPERATIONS:
                 return original(client, operation_name, api_params)
-            switching = operation_name in _ANY_MODEL
+            switching = operation_name in ANY_MODEL
             call = begin(self._start, client, operation_name, api_params, switching=switching)
             if call is None:
                 return original(client, operation_name, api_params)
@@ -102,17 +105,11 @@ class Seam:
         return _make_api_call
 
     def _start(self, client: Any, operation_name: str, given: Mapping[str, Any]) -> Call | None:
-        settings = self._settings
-        if settings is None or client.meta.service_model.service_name != _SERVICE:
+        if (settings := self._settings) is None:
             return None
-        model = given.get("modelId")
-        name = model_name(model) if isinstance(model, str) else ""
-        return Call(
-            operation=_operation(operation_name, name, given.get("body")),
-            provider=settings.providers.at(client.meta.endpoint_url, "aws.bedrock"),
-            model=name,
-            exact=not stands_for_another(name),
-        )
+        provider = settings.providers.at(client.meta.endpoint_url, "aws.bedrock")
+        service = client.meta.service_model.service_name
+        return call_of(service, operation_name, given, provider)
 
     def _needs_retry(self, method: Method) -> Callable[..., bool]:
         """Replace ``Endpoint._needs_retry``, which is asked after each attempt of any service."""
@@ -138,23 +135,25 @@ class Seam:
     ) -> None:
         """Tell that an attempt is made again."""
         settings, service = self._settings, operation.service_model.service_name
-        if settings is None or service != _SERVICE or operation.name not in _OPERATIONS:
+        if settings is None or service != RUNTIME or operation.name not in OF_MODELS:
             return
         name = model_name(unquote(request["url_path"].split("/")[2]))
-        call = Call(
-            operation=_operation(operation.name, name, request.get("body")),
-            provider=settings.providers.at(endpoint.host, "aws.bedrock"),
-            model=name,
-            exact=not stands_for_another(name),
-        )
+        provider = settings.providers.at(endpoint.host, "aws.bedrock")
+        call = invoking(operation.name, name, request.get("body"), provider)
         failed = caught_exception
         retries.retried(call, failure_status(failed) if failed else answered_status(response[1]))
 
     def _follow(self, call: Call, response: Mapping[str, Any]) -> bool:
         """End the call, or let it end with the answer that is still to be read."""
-        tally = Tally()
-        tally.response(response)
-        answer = response.get("stream", response.get("body"))
+        if (reader := getattr(call, "answer", None)) is not None:
+            call.end("ok", reader.read, response)
+            return True
+        if (answer := response.get("completion")) is not None:
+            tally: Tally | AgentTally = AgentTally()
+        else:
+            tally = Tally(getattr(call, "tier", ""), getattr(call, "used", None))
+            tally.response(response)
+            answer = response.get("stream", response.get("body"))
         if answer is None:
             call.end("ok", tally.reading)
         elif (tapped := self._tapped.get(type(answer))) is not None:
@@ -202,13 +201,3 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:  # noqa: ARG00
         LookupError, AttributeError: the SDK is not made as it was.
     """
     return [Seam(settings) if _CLIENT in sys.modules else Later(settings)]
-
-
-def _operation(operation_name: str, model: str, body: object) -> str:
-    """Return OpenTelemetry's name of what is asked for; a body of ``InvokeModel`` may be any."""
-    if "embed" in model:
-        return "embeddings"
-    if operation_name.startswith("Invoke") and isinstance(body, bytes | bytearray | str):
-        messages = '"messages"' if isinstance(body, str) else b'"messages"'
-        return "chat" if messages in body else "text_completion"  # type: ignore[operator]
-    return "chat"

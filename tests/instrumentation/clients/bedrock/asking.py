@@ -45,8 +45,16 @@ def body_of(name: str) -> bytes:
 
 
 def client_of(url: str, attempts: int = 1) -> Any:
+    return _client("bedrock-runtime", url, attempts)
+
+
+def agents_of(url: str) -> Any:
+    return _client("bedrock-agent-runtime", url)
+
+
+def _client(service: Any, url: str, attempts: int = 1) -> Any:
     return SESSION.client(
-        "bedrock-runtime",
+        service,
         endpoint_url=url,
         region_name="eu-central-1",
         aws_access_key_id="dummy",

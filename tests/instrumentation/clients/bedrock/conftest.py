@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import costmeter
+from costmeter.instrumentation.clients import begun
 from tests.instrumentation.clients.bedrock.asking import client_of
 from tests.instrumentation.clients.conftest import Recorded
 from tests.standins.bedrock import Bedrock, serving_bedrock
@@ -31,6 +32,7 @@ def metered(recorded: Recorded) -> Iterator[None]:
     costmeter.instrument("botocore")
     yield
     costmeter.uninstrument("botocore")
+    begun.forget()
 
 
 @pytest.fixture
