@@ -2,7 +2,7 @@
 
 It answers with a file of ``tests/responses/anthropic``: the one that the header ``x-standin-body``
 names, or else a message or a stream of one. ``x-standin-fault`` asks for an error: an HTTP status,
-``hang``, or, after three events of a stream, ``stall``, ``truncate``, ``drop`` or the type of an
+``hang``, ``text`` (no JSON), or, after three events of a stream, ``stall``, ``truncate``, ``drop`` or the type of an
 error (``overloaded_error``).
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 BODIES = Path(__file__).parents[1] / "responses/anthropic"
@@ -51,7 +51,9 @@ async def messages(request: Request) -> Response:
     asked = await request.json()
     fault = request.headers.get("x-standin-fault", "")
     if fault.isdigit():
-        return JSONResponse(_error(ERRORS[int(fault)]), int(fault))
+        return JSONResponse(_error(ERRORS.get(int(fault), "api_error")), int(fault))
+    if fault == "text":
+        return PlainTextResponse("upstream connect error")
     if fault == "hang":
         await asyncio.sleep(_FOREVER_SECONDS)
     framed = "response-stream" in request.url.path

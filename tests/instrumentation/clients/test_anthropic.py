@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import anthropic
-import httpx2
 import pytest
 
 import costmeter
@@ -97,28 +94,6 @@ async def async_client(claude: str, instrumented: None) -> Any:
         yield client
 
 
-def test_a_message_is_recorded_with_usage_model_and_duration(
-    client: anthropic.Anthropic, recorded: Recorded
-) -> None:
-    with costmeter.attribute(feature="search", tenant="acme"):
-        message = client.messages.create(**ASKED)
-    (event,) = recorded()
-    assert message.usage.input_tokens == 2095
-    assert (event.operation, event.provider, event.model) == ("chat", "anthropic", ANSWERING)
-    assert (event.usage, event.status, event.service_tier) == (USED, "ok", "")
-    assert (event.calls, event.requests, event.cost_nano_usd) == (1, 1, None)
-    assert event.attributes == {"feature": "search", "tenant": "acme"}
-    assert 0 < event.duration_ns < 60 * 10**9
-
-
-async def test_an_async_message_is_recorded_the_same(
-    async_client: anthropic.AsyncAnthropic, recorded: Recorded
-) -> None:
-    await async_client.messages.create(**ASKED)
-    await async_client.beta.messages.create(**ASKED, betas=["context-1m-2025-08-07"])
-    assert [(event.model, event.usage) for event in recorded()] == [(ANSWERING, USED)] * 2
-
-
 def test_cached_tokens_are_part_of_the_input(
     client: anthropic.Anthropic, recorded: Recorded
 ) -> None:
@@ -147,42 +122,6 @@ def test_an_advisor_is_recorded_beside_the_call_as_none_of_its_own(
     assert advisor.attributes == call.attributes == {"feature": "code"}
 
 
-def test_counting_tokens_is_not_recorded(client: anthropic.Anthropic, recorded: Recorded) -> None:
-    counted = client.messages.count_tokens(model=ASKED["model"], messages=ASKED["messages"])
-    client.beta.messages.count_tokens(model=ASKED["model"], messages=ASKED["messages"])
-    assert counted.input_tokens == 14
-    assert recorded() == []
-
-
-@pytest.mark.parametrize(
-    ("fault", "error", "status"),
-    [
-        ("400", anthropic.BadRequestError, "bad_request"),
-        ("401", anthropic.AuthenticationError, "authentication"),
-        ("403", anthropic.PermissionDeniedError, "permission_denied"),
-        ("404", anthropic.NotFoundError, "not_found"),
-        ("413", anthropic.APIStatusError, "bad_request"),
-        ("429", anthropic.RateLimitError, "rate_limited"),
-        ("500", anthropic.InternalServerError, "server_error"),
-        ("529", anthropic.InternalServerError, "server_error"),
-        ("hang", anthropic.APITimeoutError, "timeout"),
-    ],
-)
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_error_is_counted_by_its_kind_and_reaches_the_caller(
-    client: anthropic.Anthropic,
-    recorded: Recorded,
-    fault: str,
-    error: type[anthropic.APIError],
-    status: str,
-    stream: bool,
-) -> None:
-    with pytest.raises(error):
-        client.messages.create(**ASKED, stream=stream, **headers(fault=fault))
-    (event,) = recorded()
-    assert (event.status, event.usage, event.model) == (status, {}, "claude-haiku-4-5")
-
-
 def test_raw_responses_are_recorded_once(client: anthropic.Anthropic, recorded: Recorded) -> None:
     raw = client.messages.with_raw_response.create(**ASKED)
     assert [event.usage for event in recorded()] == [USED]
@@ -206,122 +145,26 @@ def test_what_the_sdk_then_fails_to_parse_is_paid_for_all_the_same(
     assert [(event.usage, event.status) for event in recorded()] == [(USED, "ok")]
 
 
-# -- streams --------------------------------------------------------------------------------------
-
-
-def test_streams_are_recorded_at_their_end(client: anthropic.Anthropic, recorded: Recorded) -> None:
-    stream = client.messages.create(**ASKED, stream=True)
-    assert type(stream) is anthropic.Stream
-    assert recorded() == []
-    assert [event.type for event in stream][-1] == "message_stop"
-    with client.messages.stream(**ASKED) as helper:
-        assert helper.get_final_text().startswith("What is")
-    with client.beta.messages.stream(**ASKED) as beta:
-        assert beta.get_final_message().usage.output_tokens == 15
-    events = recorded()
-    assert [(event.usage, event.status) for event in events] == [(STREAMED, "ok")] * 3
-    assert {event.model for event in events} == {ANSWERING}
-
-
-async def test_async_streams_are_recorded_at_their_end(
-    async_client: anthropic.AsyncAnthropic, recorded: Recorded
-) -> None:
-    async for _ in await async_client.messages.create(**ASKED, stream=True):
-        pass
-    async with async_client.messages.stream(**ASKED) as helper:
-        await helper.get_final_message()
-    assert [(event.usage, event.status) for event in recorded()] == [(STREAMED, "ok")] * 2
-
-
 @pytest.mark.parametrize(
-    ("fault", "error", "status"),
-    [
-        ("truncate", None, "incomplete"),
-        ("drop", httpx2.RemoteProtocolError, "incomplete"),
-        ("stall", httpx2.ReadTimeout, "timeout"),
-        ("overloaded_error", anthropic.APIStatusError, "server_error"),
-        ("rate_limit_error", anthropic.APIStatusError, "rate_limited"),
-    ],
+    ("fault", "status"),
+    [("overloaded_error", "server_error"), ("rate_limit_error", "rate_limited")],
 )
-@pytest.mark.parametrize("asynchronous", [False, True])
-async def test_a_stream_that_breaks_keeps_what_its_start_told_of_the_input(
+async def test_a_stream_that_tells_of_an_error_keeps_what_its_start_told_of_the_input(
     client: anthropic.Anthropic,
     async_client: anthropic.AsyncAnthropic,
     recorded: Recorded,
     fault: str,
-    error: type[Exception] | None,
     status: str,
-    asynchronous: bool,
 ) -> None:
-    raised: type[Exception] | None = None
-    try:
-        if asynchronous:
-            stream = await async_client.messages.create(
-                **ASKED, stream=True, **headers(fault=fault)
-            )
-            async for _ in stream:
-                pass
-        else:
-            list(client.messages.create(**ASKED, stream=True, **headers(fault=fault)))
-    except (anthropic.APIError, httpx2.HTTPError) as caught:
-        raised = type(caught)
-    assert raised is error is None or issubclass(raised, error)
-    (event,) = recorded()
-    assert (event.status, event.usage, event.model) == (status, STARTED, ANSWERING)
-
-
-def leave(stream: Any) -> None:
-    with stream:
-        next(stream)
-
-
-def break_off(stream: Any) -> None:
-    for _ in stream:
-        break
-
-
-def forget(stream: Any) -> None:
-    del stream
-
-
-@pytest.mark.parametrize(("end", "usage"), [(leave, STARTED), (break_off, STARTED), (forget, {})])
-def test_a_stream_that_the_caller_breaks_off_is_cancelled(
-    client: anthropic.Anthropic,
-    recorded: Recorded,
-    end: Callable[[Any], None],
-    usage: dict[str, int],
-) -> None:
-    with costmeter.attribute(feature="chat"):
-        patient = client.with_options(timeout=30)
-        stream = patient.messages.create(**ASKED, stream=True, **headers(fault="stall"))
-    end(stream)
-    del stream
-    (event,) = recorded()
-    assert (event.status, event.usage) == ("cancelled", usage)
-    assert event.attributes == {"feature": "chat"}
-
-
-async def test_a_stream_whose_task_is_cancelled_is_cancelled(
-    async_client: anthropic.AsyncAnthropic, recorded: Recorded
-) -> None:
-    started = asyncio.Event()
-
-    async def read() -> None:
-        patient = async_client.with_options(timeout=30)
-        async for _ in await patient.messages.create(
-            **ASKED, stream=True, **headers(fault="stall")
-        ):
-            started.set()
-
-    task = asyncio.create_task(read())
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert [(event.status, event.usage) for event in recorded()] == [("cancelled", STARTED)]
-
-
-# -- other clouds ---------------------------------------------------------------------------------
+    asked = ASKED | headers(fault=fault)
+    with pytest.raises(anthropic.APIStatusError):
+        list(client.messages.create(**asked, stream=True))
+    with pytest.raises(anthropic.APIStatusError):
+        async for _ in await async_client.messages.create(**asked, stream=True):
+            pass
+    assert [(event.status, event.usage, event.model) for event in recorded()] == [
+        (status, STARTED, ANSWERING)
+    ] * 2
 
 
 def test_bedrock_counts_the_profile_asked_for_which_has_the_price(
@@ -395,30 +238,7 @@ def test_a_server_that_nothing_is_known_of_counts_under_its_host(
     assert [event.provider for event in recorded()] == ["127.0.0.1"]
 
 
-# -- the SDK itself -------------------------------------------------------------------------------
-
-
-def test_the_sdk_keeps_its_signatures_and_gets_its_methods_back(claude: str) -> None:
-    owners = [anthropic.Anthropic.__mro__[1], anthropic.AsyncAnthropic.__mro__[1]]
-    before = [vars(owner)["request"] for owner in owners]
-    costmeter.instrument("anthropic")
-    try:
-        for owner, original in zip(owners, before, strict=True):
-            assert vars(owner)["request"] is not original
-            assert inspect.signature(owner.request) == inspect.signature(original)
-    finally:
-        costmeter.uninstrument()
-    assert [vars(owner)["request"] for owner in owners] == before
-
-
 def test_an_sdk_that_lacks_clients_for_other_clouds_is_metered_all_the_same() -> None:
     older = ModuleType("anthropic")
     older.Anthropic, older.AsyncAnthropic = anthropic.Anthropic, anthropic.AsyncAnthropic
     assert meter(older, Settings())
-
-
-def test_an_sdk_that_is_made_otherwise_is_left_alone() -> None:
-    newer = ModuleType("anthropic")
-    newer.Anthropic = newer.AsyncAnthropic = type("Anthropic", (), {})
-    with pytest.raises(LookupError, match=r"Anthropic\.request is no method"):
-        meter(newer, Settings())

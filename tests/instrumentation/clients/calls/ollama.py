@@ -53,7 +53,7 @@ METERED = [
 ]
 UNMETERED = {
     FREE: [Call("list"), Call("show", {"model": "llama3.2"}), Call("ps")],
-    "**Not metered**, and not tried here, since they ask `ollama.com` alone": [
+    "**Not metered**, and not tried here: part of a subscription to `ollama.com`, which they ask": [
         Call("web_search", ways=()),
         Call("web_fetch", ways=()),
     ],
