@@ -15,17 +15,22 @@ GIB: Final = 1 << 30
 """Bytes in a gibibyte."""
 
 
+_MOST_DIGITS: Final = 18
+
+
 def usd_to_nano(usd: Decimal | float | str) -> int:
     """Return an amount of US dollars in nano-dollars, rounded half to even.
 
     A float counts as the decimal number it prints as, so ``0.1`` is 100,000,000 nano-dollars.
 
     Raises:
-        ValueError: the amount is no finite number.
+        ValueError: the amount is no finite number, or one of more than 18 digits.
     """
     amount = usd if isinstance(usd, Decimal) else Decimal(str(usd))
     if not amount.is_finite():
         raise ValueError(f"{usd!r} is not a finite amount of US dollars")
+    if amount.adjusted() >= _MOST_DIGITS:  # 1e999999 would be worked out for minutes
+        raise ValueError(f"{usd!r} has more than {_MOST_DIGITS} digits of US dollars")
     return int((amount * NANO).to_integral_value(ROUND_HALF_EVEN))
 
 

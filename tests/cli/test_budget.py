@@ -207,6 +207,7 @@ def test_check_says_which_limit_would_be_reached(arguments: list[str]) -> None:
     [
         ("--cost", "-1", "'-1' is no amount of US dollars"),
         ("--cost", "much", "'much' is no amount of US dollars"),
+        ("--cost", "1e999990", "'1e999990' is no amount of US dollars"),
         ("--cost", "nan", "'nan' is no amount of US dollars"),
         ("--label", "tenant", "'tenant' is not LABEL=VALUE"),
         ("--label", "tenent=acme", "'tenent=acme' is not LABEL=VALUE with a label of provider"),

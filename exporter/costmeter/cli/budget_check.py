@@ -20,6 +20,8 @@ from costmeter.units import usd_to_nano
 EXIT_CODES = {State.WITHIN: 0, State.THRESHOLD: 0, State.SOFT_LIMIT: 1, State.HARD_LIMIT: 2}
 """What a script is told; 2 also where nothing can be told."""
 
+_MOST_USD = Decimal(10**9)
+
 Label = Annotated[str, typer.Option(help="What the spend would be for.")]
 
 
@@ -28,7 +30,7 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
+    if not (amount.is_finite() and 0 <= amount <= _MOST_USD):
         raise typer.BadParameter(f"{text!r} is no amount of US dollars, such as 0.50")
     return amount
 

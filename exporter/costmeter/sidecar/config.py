@@ -144,7 +144,7 @@ class AlertsConfig(Section):
         emergency: alerts, by name, that put the budget of their label in emergency.
     """
 
-    spike_min_excess_usd: Annotated[Decimal, Field(ge=0)] = Decimal(1)
+    spike_min_excess_usd: Annotated[Decimal, Field(ge=0, le=10**9)] = Decimal(1)
     emergency: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
 
 
