@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -18,7 +19,7 @@ from costmeter.journal.segment import (
     OpenSegment,
     checksum,
 )
-from costmeter.journal.tail import BLOCK_BYTES
+from costmeter.journal.tail import BLOCK_BYTES, SegmentTail
 from costmeter.journal.writer import JournalWriter
 
 ONE, TWO, THREE = b'[1,"one"]', b'[22,"two"]', b'[333,"three"]'
@@ -423,6 +424,23 @@ def test_lag_of_a_long_backlog_is_exact(directory, segment):
         total += segment.append(record(b"[%d]" % number + b" " * (number % 70)))
     reader = JournalReader(directory, {})
     assert reader.lag().bytes == total
+    reader.close()
+
+
+def test_a_segment_that_cannot_be_read_hides_the_lag_of_no_other(directory, segment, monkeypatch):
+    other = OpenSegment(directory, segment_name(2), SMALLEST_BYTES)
+    for each in (segment, other):
+        each.append(record(TWO))
+    unread = SegmentTail.unread
+
+    def fail(tail):
+        if tail.path == other.path:
+            raise OSError(errno.EIO, "Input/output error")
+        return unread(tail)
+
+    monkeypatch.setattr(SegmentTail, "unread", fail)
+    reader = JournalReader(directory, {})
+    assert reader.lag() == (8 + 10, 22, 2)
     reader.close()
 
 

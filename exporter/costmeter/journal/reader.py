@@ -150,7 +150,11 @@ class JournalReader:
             writers = {tail.writer for tail in self._tails.values() if not tail.final}
             for tail in list(self._tails.values()):
                 if self._open(tail):
-                    size, time_ns = tail.unread()
+                    try:
+                        size, time_ns = tail.unread()
+                    except OSError as error:
+                        self._complain(str(tail.path), f"cannot be read: {error.strerror}")
+                        continue
                     unread += size
                     if time_ns is not None:
                         times.append(time_ns)
