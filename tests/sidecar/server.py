@@ -15,8 +15,9 @@ from starlette.types import ASGIApp
 
 from costmeter.names import LEDGER_FAMILIES
 from costmeter.sidecar.exposition import Exposition, Gauges
+from costmeter.sidecar.handover import Identified, Receipt, State, UnavailableError
 from costmeter.sidecar.rights import AccessConfig
-from costmeter.sidecar.view import Identified, Receipt, State, Status, UnavailableError
+from costmeter.sidecar.view import Status
 from costmeter.usage import UsageEvent
 
 

@@ -15,7 +15,7 @@ from costmeter.errors import LedgerError
 from costmeter.sidecar import body, intake
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import IntakeConfig
-from costmeter.sidecar.view import Receipt
+from costmeter.sidecar.handover import Receipt
 from costmeter.sidecar.web import WebConfig
 from tests.sidecar.server import FakePipeline, client_of, serving
 

@@ -22,8 +22,8 @@ from costmeter.sidecar import submissions
 from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.config import Config, load
 from costmeter.sidecar.exporter import Exporter
+from costmeter.sidecar.handover import Receipt, UnavailableError
 from costmeter.sidecar.pipeline import Pipeline
-from costmeter.sidecar.view import Receipt, UnavailableError
 from costmeter.usage import UsageEvent
 from tests.waiting import until
 

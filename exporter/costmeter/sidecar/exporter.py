@@ -20,19 +20,11 @@ from costmeter.names import Family
 from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
 from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.handover import Identified, Receipt, State
 from costmeter.sidecar.page import MAX_ALERTS
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.rights import AccessConfig
-from costmeter.sidecar.view import (
-    BudgetPeriod,
-    Catalogue,
-    Identified,
-    ModelSpend,
-    Receipt,
-    State,
-    Status,
-    Unpriced,
-)
+from costmeter.sidecar.view import BudgetPeriod, Catalogue, ModelSpend, Status, Unpriced
 from costmeter.units import NANO, usd_to_nano
 from costmeter.usage import UsageEvent
 

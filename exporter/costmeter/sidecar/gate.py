@@ -25,8 +25,8 @@ from costmeter.ledger.reservations import Reservation
 from costmeter.names import ALL_SPEND
 from costmeter.pricing.book import PriceBook
 from costmeter.sidecar.config import Config
+from costmeter.sidecar.handover import State
 from costmeter.sidecar.reservations import Reservations
-from costmeter.sidecar.view import State
 from costmeter.units import NANO
 
 OUTCOMES: Final[tuple[Outcome, ...]] = ("allowed", "warned", "refused", "critical", "unavailable")

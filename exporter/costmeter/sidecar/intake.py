@@ -26,8 +26,9 @@ from costmeter.sidecar.access import asker
 from costmeter.sidecar.batch import InvalidBatchError, parse
 from costmeter.sidecar.body import RefusedError, media_type_of, read_body
 from costmeter.sidecar.config import IntakeConfig
+from costmeter.sidecar.handover import UnavailableError
 from costmeter.sidecar.rate import TokenBuckets
-from costmeter.sidecar.view import PipelineView, UnavailableError
+from costmeter.sidecar.view import PipelineView
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from costmeter.pricing.service_tiers import tier_name
+from costmeter.sidecar.handover import Identified
 from costmeter.sidecar.otlp_decode import ERROR, SERVER, Scalar, Span
 from costmeter.sidecar.otlp_names import (
     ATTRIBUTES,
@@ -33,7 +34,6 @@ from costmeter.sidecar.otlp_names import (
     UNKNOWN_PROVIDER,
     USAGE,
 )
-from costmeter.sidecar.view import Identified
 from costmeter.status import status_of_code
 from costmeter.usage import (
     MAX_ATTRIBUTES,

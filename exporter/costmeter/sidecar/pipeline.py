@@ -42,12 +42,12 @@ from costmeter.sidecar.collectors import Collectors, Dues
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
 from costmeter.sidecar.gatehouse import Gatehouse
+from costmeter.sidecar.handover import Identified, Receipt, State, UnavailableError
 from costmeter.sidecar.price_refresh import PriceRefresh
 from costmeter.sidecar.publisher import Publisher
 from costmeter.sidecar.reload import Reload
 from costmeter.sidecar.submissions import Delivery, Submissions
 from costmeter.sidecar.upkeep import Upkeep
-from costmeter.sidecar.view import Identified, Receipt, State, UnavailableError
 from costmeter.units import NANO
 from costmeter.usage import UsageEvent
 from costmeter.workloads.resources import Reading, ResourceSampler

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from costmeter.clock import Clock
+from costmeter.sidecar.handover import Identified, Receipt, UnavailableError
 from costmeter.sidecar.taken import Taken
-from costmeter.sidecar.view import Identified, Receipt, UnavailableError
 from costmeter.usage import UsageEvent
 
 MOST_WAITING: Final = 1000

@@ -1,4 +1,4 @@
-"""What the web server needs of the pipeline: a protocol, and the values that pass through it.
+"""What the web server needs of the pipeline: a protocol, and what the landing page shows.
 
 The server holds nothing of its own. It draws ``/metrics`` from the pipeline's exposition, shows its
 status on ``/`` and hands it the events that arrive over HTTP.
@@ -9,39 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import Protocol
 
 from costmeter.budgets.status import State as Reached
-from costmeter.errors import CostmeterError
 from costmeter.ledger.alerts import Alert
+from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
+from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.handover import Identified, Receipt, State
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.usage import UsageEvent
-
-if TYPE_CHECKING:
-    from costmeter.sidecar.changes import Changes
-    from costmeter.sidecar.gate import Gate
-
-State = Literal["starting", "ready", "draining"]
-"""``starting`` until the ledger is open and the first chunk is read; ``draining`` after a stop was
-asked for: nothing more is taken, but ``/metrics`` is still answered."""
-
-
-class UnavailableError(CostmeterError):
-    """The pipeline takes no events now: it is starting, draining or its queue is full."""
-
-
-class Receipt(NamedTuple):
-    """What became of a batch of events, told once the ledger has committed it.
-
-    Attributes:
-        accepted: events of the batch that the ledger holds; 0 for a duplicate.
-        duplicate: a batch of the same source and sequence, or a later one, or all of its events
-            were taken before.
-    """
-
-    accepted: int
-    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +121,6 @@ class Status:
     problems: tuple[str, ...] = ()
     alerts: tuple[Alert, ...] = ()
     emergencies: tuple[str, ...] = ()
-
-
-class Identified(NamedTuple):
-    """An event of a sender that says no source and sequence, with what it is known by.
-
-    Attributes:
-        event: the event; None where it was counted elsewhere, and only its names are to be taken.
-        known_by: names; where one of them is taken, the event is a repeat.
-        takes: names that are taken once the event is counted.
-    """
-
-    event: UsageEvent | None
-    known_by: tuple[str, ...]
-    takes: tuple[str, ...]
 
 
 class PipelineView(Protocol):
