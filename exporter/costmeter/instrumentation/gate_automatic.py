@@ -14,6 +14,7 @@ import msgspec
 from costmeter.gate import Decision, decided
 from costmeter.gate_protocol import Ask
 from costmeter.instrumentation.boundary import attempt
+from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.context import attribution, clipped
 from costmeter.instrumentation.gate_client import UNAVAILABLE, answer
 from costmeter.usage import MAX_NAME_LENGTH, MAX_QUANTITY, MAX_VALUE_LENGTH
@@ -156,8 +157,8 @@ class _Request:
                     self._walk(each, depth - 1)
         elif isinstance(value, (bytes, bytearray)) and value[:1] in (b"{", b"["):
             self._walk(msgspec.json.decode(value), depth)
-        elif isinstance(content := getattr(value, "content", None), bytes):  # a request of httpx
-            self._walk(content, depth)
+        elif body := _body_of(value):
+            self._walk(body, depth)
 
     def _fields(self, fields: Mapping[Any, Any], depth: int) -> None:
         for name, value in fields.items():
@@ -172,3 +173,11 @@ class _Request:
                 self._media += 1
             else:
                 self._walk(value, depth)
+
+
+def _body_of(value: Any) -> bytes | dict[str, object]:
+    """Return the body of a request of httpx: its content, or the values of its form."""
+    if is_form(value):
+        return form_values(value)
+    content = getattr(value, "content", None)
+    return content if isinstance(content, bytes) else b""

@@ -10,7 +10,10 @@ import pytest
 from mistralai.client import Mistral, errors
 
 import costmeter
+from costmeter.gate_protocol import Ask
+from costmeter.instrumentation import boundary, gate_automatic
 from costmeter.instrumentation.clients import call, mistral_answers, mistral_batch
+from costmeter.instrumentation.gate_client import UNAVAILABLE
 from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
 from tests.standins.answering import RESPONSES
@@ -121,6 +124,21 @@ class TestSound:
             **HEAR, **asking(body="transcription_without_seconds.json")
         )
         assert [event.usage for event in recorded()] == [{"input_tokens": 4, "output_tokens": 6}]
+
+    def test_a_form_tells_the_gate_its_texts_and_is_no_error(
+        self, client: Mistral, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Ask] = []
+        noted: list[str] = []
+        monkeypatch.setattr(gate_automatic, "answer", lambda ask: asked.append(ask) or UNAVAILABLE)
+        monkeypatch.setattr(boundary, "note", noted.append)
+        monkeypatch.setattr(call, "gate", gate_automatic.Gated())
+        client.audio.transcriptions.complete(**HEAR, language="en")
+        assert noted == []
+        # "voxtral-mini-latest", "en" and "false", for stream and for diarize, in threes
+        assert [(ask.model, ask.usage) for ask in asked] == [
+            ("voxtral-mini-latest", {"input_tokens": 11})
+        ]
 
     def test_no_text_tells_no_characters(self) -> None:
         reader = mistral_answers.speech(mistral_answers.Asked())

@@ -15,7 +15,7 @@ import msgspec
 from costmeter.instrumentation.clients import cohere_jobs, cohere_usage, retries
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import fields_of, text_of
-from costmeter.instrumentation.clients.form import form_value, is_form
+from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Cohere:
         operation = next((OPERATIONS[end] for end in OPERATIONS if path.endswith(end)), None)
         if operation is not None:
             in_form = is_form(request)
-            asked = form_value(request, "model") if in_form else _decode(request.content).model
+            asked = form_values(request).get("model") if in_form else _decode(request.content).model
             call = Call(
                 operation=operation,
                 provider=self.provider(str(request.url)),

@@ -1,4 +1,4 @@
-"""Reads requests of httpx that are forms: they are read only as they are sent."""
+"""Reads requests of httpx that are forms: they have no content until they are sent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 
 def is_form(request: Any) -> bool:
-    """Return whether a request is a form, which has fields in the place of a content."""
-    return hasattr(request.stream, "fields")
+    """Return whether something is a request with a form."""
+    return hasattr(getattr(request, "stream", None), "fields")
 
 
-def form_value(request: Any, name: str) -> object:
-    """Return the value of a field of a form; None where it has none of that name."""
-    return next((field.value for field in request.stream.fields if field.name == name), None)
+def form_values(request: Any) -> dict[str, object]:
+    """Return the values of a form by the names of its fields; files are passed over."""
+    fields = request.stream.fields
+    return {field.name: field.value for field in fields if hasattr(field, "value")}

@@ -16,7 +16,7 @@ import msgspec
 from costmeter.instrumentation.clients import mistral_answers, mistral_batch, mistral_usage
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.form import form_value, is_form
+from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
 from costmeter.instrumentation.clients.mistral_answers import Asked, decode_asked
 from costmeter.instrumentation.clients.retries import before, retried, seams, status_after
@@ -133,7 +133,7 @@ class Mistral:
 def _asked(request: Any) -> Asked:
     """Return the fields of a request; of a form, which is yet to be read, its model alone."""
     if is_form(request):
-        return Asked(model=form_value(request, "model"))
+        return Asked(model=form_values(request).get("model"))
     return decode_asked(request.content)
 
 
