@@ -15,8 +15,8 @@ from costmeter.cli import app
 from costmeter.cli.api import Api, RefusedError
 from costmeter.errors import CostmeterError
 from costmeter.ledger import audit
-from costmeter.sidecar.engine import HttpOutlet
 from costmeter.sidecar.exporter import Exporter
+from costmeter.sidecar.http_outlet import HttpOutlet
 from costmeter.sidecar.rights import hash_of
 from costmeter.sidecar.web import WebConfig
 from tests.sidecar.budgeting import Stack

@@ -41,10 +41,10 @@ def start_exporter(
         ImportError: ``costmeter[exporter]`` is not installed.
     """
     try:
-        from costmeter.sidecar import engine  # noqa: PLC0415
+        from costmeter.sidecar import http_outlet  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _not_installed("start_exporter", "exporter", error) from error
-    return engine.serve(host, port, config)
+    return http_outlet.serve(host, port, config)
 
 
 def register(
@@ -68,10 +68,10 @@ def register(
         ImportError: ``costmeter[exporter,prometheus]`` is not installed.
     """
     try:
-        from costmeter.sidecar import collector  # noqa: PLC0415
+        from costmeter.sidecar import registry_outlet  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _not_installed("register", "exporter,prometheus", error) from error
-    return collector.register(registry, config)
+    return registry_outlet.register(registry, config)
 
 
 def _not_installed(function: str, extras: str, error: ModuleNotFoundError) -> ImportError:

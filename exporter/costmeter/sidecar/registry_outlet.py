@@ -25,7 +25,12 @@ class RegistryOutlet(Collector):
 
     So a new series is 0 here first, too. It has been seen once all of it was collected, which is as
     much as a registry can know of its scrapers.
+
+    Attributes:
+        url: empty: the application knows where it shows its registry.
     """
+
+    url = ""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Take the registry; it is entered once there is something to show."""
