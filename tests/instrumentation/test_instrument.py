@@ -130,8 +130,8 @@ def test_where_another_library_has_wrapped_us_calls_pass_on_unmetered(
 
 def test_an_unknown_sdk_is_an_error_that_names_those_that_are_known() -> None:
     known = (
-        "anthropic, boto3, celery, cohere, fastapi, flask, google.genai, groq, litellm, mistralai, "
-        "ollama, openai, starlette"
+        "aiobotocore, anthropic, boto3, celery, cohere, fastapi, flask, google.genai, groq, litellm, "
+        "mistralai, ollama, openai, starlette"
     )
     with pytest.raises(ConfigError, match=f"'opnai' is not one of: {known}$"):
         costmeter.instrument("opnai")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CLIENTS: Final = {
+    "aiobotocore.client": "costmeter.instrumentation.clients.aiobotocore",
     "anthropic": "costmeter.instrumentation.clients.anthropic",
     "botocore": "costmeter.instrumentation.clients.botocore",
     "celery": "costmeter.instrumentation.clients.celery",
@@ -33,6 +34,7 @@ CLIENTS: Final = {
 """Import names of SDKs and of what calls come from, and the modules that meter them."""
 
 ALIASES: Final = {
+    "aiobotocore": "aiobotocore.client",
     "boto3": "botocore",
     "cohere": "cohere.client",
     "fastapi": "starlette.applications",

@@ -1,8 +1,9 @@
 """Reads along while the caller reads an answer of Amazon Bedrock that botocore has not read yet.
 
-botocore hands such an answer out as an ``EventStream`` or a ``StreamingBody``. That very object
-gets a class of its own until it has ended: one that inherits from its class, and passes on what its
-public methods return. So it stays what it was to ``isinstance``, and the caller alone reads it.
+botocore hands such an answer out as an ``EventStream`` or a ``StreamingBody``, aiobotocore as one
+that is read by asyncio. That very object gets a class of its own until it has ended: one that
+inherits from its class, and passes on what its public methods return. So it stays what it was to
+``isinstance``, and the caller alone reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.bedrock_outcome import broken_off_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from costmeter.instrumentation.clients.bedrock_agent import AgentTally
     from costmeter.instrumentation.clients.bedrock_usage import Tally
@@ -156,6 +157,75 @@ def tapped_body(base: Any) -> type:
             "readlines": tapping("readlines", _of_readlines),
             "close": close,
             "__enter__": enter,
+            "__del__": _dropped,
+        },
+    )
+
+
+def tapped_async_stream(base: Any) -> type:
+    """Return a kind of aiobotocore's ``AioEventStream`` that can be tapped."""
+
+    async def events(stream: Any) -> AsyncIterator[Any]:
+        tap = _tap_of(stream)
+        try:
+            async for event in base.__aiter__(stream):
+                if tap is not None:
+                    tap.event(stream, event)
+                yield event
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            _end(stream, boundary.attempt(broken_off_status, error, default="error"))
+            raise
+        if (tap := _tap_of(stream)) is not None:
+            tap.ended(stream)
+
+    def close(stream: Any) -> None:
+        try:
+            base.close(stream)
+        finally:
+            _end(stream, "cancelled")
+
+    return _kind(base, {"__aiter__": events, "close": close, "__del__": _dropped})
+
+
+def tapped_async_body(base: Any) -> type:
+    """Return a kind of aiobotocore's bodies that can be tapped; all is read by two methods."""
+
+    def tapping(name: str, seen: Callable[[Any, tuple[Any, ...]], tuple[bytes, bool]]) -> Any:
+        original = getattr(base, name)
+
+        async def method(body: Any, *args: Any, **named: Any) -> Any:
+            try:
+                result = await original(body, *args, **named)
+            except BaseException as error:
+                _end(body, boundary.attempt(broken_off_status, error, default="error"))
+                raise
+            if (tap := _tap_of(body)) is not None:
+                asked = (*args, *named.values())
+                boundary.attempt(lambda: tap.chunk(body, *seen(result, asked)), default=None)
+            return result
+
+        return method
+
+    def closing(name: str) -> Any:
+        original = getattr(base, name)
+
+        def close(body: Any) -> Any:
+            try:
+                return original(body)
+            finally:
+                _end(body, "cancelled")
+
+        return close
+
+    return _kind(
+        base,
+        {
+            "read": tapping("read", _of_read),
+            "readinto": tapping("readinto", _of_readinto),
+            "close": closing("close"),
+            "aclose": closing("aclose"),
             "__del__": _dropped,
         },
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import unquote
 
 from costmeter.instrumentation import boundary
@@ -47,26 +47,26 @@ _METHOD: Final = "_make_api_call"
 class Seam:
     """The patched ``_make_api_call``; off again it is the very method it was."""
 
+    module: ClassVar[str] = _CLIENT
+    owner: ClassVar[str] = "BaseClient"
+
     def __init__(self, settings: Settings) -> None:
         """Find botocore's classes.
 
         Raises:
             LookupError, AttributeError: they are not made as they were.
         """
-        self._client: Any = sys.modules[_CLIENT].BaseClient
+        self._client: Any = getattr(sys.modules[self.module], self.owner)
         original = vars(self._client)[_METHOD]
         try:
             inspect.signature(original).bind(None, operation_name="", api_params={})
         except TypeError as error:
-            raise LookupError(f"BaseClient.{_METHOD}: {error}") from error
-        stream = sys.modules["botocore.eventstream"].EventStream
-        body = sys.modules["botocore.response"].StreamingBody
-        self._tapped = {stream: tapped_stream(stream), body: tapped_body(body)}
+            raise LookupError(f"{self.owner}.{_METHOD}: {error}") from error
+        self._tapped = self.answers()
         self._settings: Settings | None = settings
         self._original = original
-        self._metered = self._around(original)
-        endpoint = sys.modules[_ENDPOINT].Endpoint
-        self._retries = retries.seams("botocore", (endpoint,), "_needs_retry", self._needs_retry)
+        self._metered = self.around(original)
+        self._retries = self.attempts()
 
     def put(self) -> None:
         """Start metering."""
@@ -82,27 +82,53 @@ class Seam:
         if vars(self._client).get(_METHOD) is self._metered:
             setattr(self._client, _METHOD, self._original)
 
-    def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def answers(self) -> dict[type, type]:
+        """Return what answers that are yet to be read are tapped by, by their class."""
+        stream = sys.modules["botocore.eventstream"].EventStream
+        body = sys.modules["botocore.response"].StreamingBody
+        return {stream: tapped_stream(stream), body: tapped_body(body)}
+
+    def attempts(self) -> list[Method]:
+        """Return what counts attempts that are made again."""
+        endpoint = sys.modules[_ENDPOINT].Endpoint
+        return retries.seams("botocore", (endpoint,), "_needs_retry", self._needs_retry)
+
+    def around(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what is put in the place of the method."""
+
         @functools.wraps(original)
         def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
             if operation_name not in OPERATIONS:
                 return original(client, operation_name, api_params)
-            switching = operation_name in ANY_MODEL
-            call = begin(self._start, client, operation_name, api_params, switching=switching)
+            call, api_params = self.begun(client, operation_name, api_params)
             if call is None:
                 return original(client, operation_name, api_params)
-            if call.instead:
-                api_params = {**api_params, "modelId": call.instead}
             try:
                 response = original(client, operation_name, api_params)
             except BaseException as error:
                 call.fail(error, failure_status)
                 raise
-            if not boundary.attempt(self._follow, call, response, default=False):
-                call.end("ok")
+            self.answered(call, response)
             return response
 
         return _make_api_call
+
+    def begun(self, client: Any, operation_name: str, given: Any) -> tuple[Call | None, Any]:
+        """Return the call that is about to be made, and the parameters to make it with.
+
+        Raises:
+            BudgetExceededError: the gate refuses it.
+        """
+        switching = operation_name in ANY_MODEL
+        call = begin(self._start, client, operation_name, given, switching=switching)
+        if call is not None and call.instead:
+            given = {**given, "modelId": call.instead}
+        return call, given
+
+    def answered(self, call: Call, response: Any) -> None:
+        """End the call, or let it end with the answer that is still to be read."""
+        if not boundary.attempt(self._follow, call, response, default=False):
+            call.end("ok")
 
     def _start(self, client: Any, operation_name: str, given: Mapping[str, Any]) -> Call | None:
         if (settings := self._settings) is None:
@@ -144,7 +170,6 @@ class Seam:
         retries.retried(call, failure_status(failed) if failed else answered_status(response[1]))
 
     def _follow(self, call: Call, response: Mapping[str, Any]) -> bool:
-        """End the call, or let it end with the answer that is still to be read."""
         if (reader := getattr(call, "answer", None)) is not None:
             call.end("ok", reader.read, response)
             return True
