@@ -71,6 +71,7 @@ def test_work_that_is_over_at_once_is_recorded_at_once(recorded: Recorded) -> No
     assert (event.usage, event.identity, event.reservation) == (
         {"images": 2}, "studio/film/1", "r-1",
     )  # fmt: skip
+    assert event.duration_ns > 0
 
 
 def test_a_request_that_fails_is_a_call_that_failed(recorded: Recorded) -> None:

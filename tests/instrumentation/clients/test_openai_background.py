@@ -144,7 +144,9 @@ def test_a_stream_of_it_counts_at_its_end(
     assert next(iter(stream)).type == "response.created"
     assert recorded() == []
     list(stream)
-    assert told(recorded) == [DONE]
+    (event,) = recorded()
+    assert (event.usage, event.identity) == (USED, f"openai/{ID}")
+    assert 0 < event.first_chunk_ns <= event.duration_ns
 
 
 @pytest.mark.parametrize("fault", ["truncate", "drop"])

@@ -8,7 +8,7 @@ the first request tells (how long a film is to be), this process remembers until
 
 from __future__ import annotations
 
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from costmeter.instrumentation import boundary, record
@@ -16,7 +16,12 @@ from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 from costmeter.instrumentation.context import Attribution, attribution, clipped
-from costmeter.usage import MAX_NAME_LENGTH, MAX_VALUE_LENGTH, RecordedUsage
+from costmeter.usage import (
+    MAX_DURATION_NS,
+    MAX_NAME_LENGTH,
+    MAX_VALUE_LENGTH,
+    RecordedUsage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +88,8 @@ class Beginning(Call):
             return
         if told.over:
             self._ended = True
-            _write(self, told, self._attribution, self.reservation)
+            duration_ns = monotonic_ns() - self._started_ns
+            _write(self, told, self._attribution, self.reservation, duration_ns)
             return
         if len(_begun) >= MOST:
             _begun.pop(next(iter(_begun)), None)
@@ -111,7 +117,9 @@ class Asking(Call):
             _write(self, told, scope or attribution.get(), reservation)
 
 
-def _write(call: Call, told: Told, scope: Attribution, reservation: str) -> None:
+def _write(
+    call: Call, told: Told, scope: Attribution, reservation: str, duration_ns: int = 0
+) -> None:
     """Record a piece of work that is over."""
     record_result(
         call.operation,
@@ -120,6 +128,8 @@ def _write(call: Call, told: Told, scope: Attribution, reservation: str) -> None
         told.name and f"{call.provider}/{told.name}",
         scope,
         reservation=reservation,
+        duration_ns=duration_ns,
+        first_chunk_ns=call._first_chunk_ns if duration_ns else 0,
     )
 
 
@@ -131,6 +141,8 @@ def record_result(
     scope: Attribution,
     *,
     reservation: str = "",
+    duration_ns: int = 0,
+    first_chunk_ns: int = 0,
 ) -> None:
     """Record what somebody may tell more than once, as one call.
 
@@ -141,6 +153,8 @@ def record_result(
         identity: what it is known by.
         scope: for whom it is.
         reservation: what the gate had set aside for it.
+        duration_ns: how long it took, in nanoseconds; 0 where not known.
+        first_chunk_ns: time to its first chunk, likewise.
     """
     now = time_ns()
     record.write(
@@ -153,9 +167,11 @@ def record_result(
             usage=told.usage or {},
             status=told.status,
             service_tier=clipped(told.service_tier, MAX_NAME_LENGTH),
+            duration_ns=min(duration_ns, MAX_DURATION_NS),
             request=scope.request,
             reservation=reservation,
             identity=identity,
+            first_chunk_ns=min(first_chunk_ns, MAX_DURATION_NS),
         )
     )
     for number, other in enumerate(told.others):

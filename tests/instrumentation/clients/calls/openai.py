@@ -155,6 +155,8 @@ CHATS = [
     Call("images.edit", DRAW | {"image": PICTURE}, DRAWN, ALL, EDITED_IN_STREAM),
     Call("audio.transcriptions.create", HEAR, HEARD, ALL, HEARD_IN_STREAM),
     Call("audio.speech.create", SAY, SAID, WHOLE),
+    Call("responses.retrieve", {"response_id": "resp_1"}, RESPONDED, ALL),
+    Call("responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
 ]
 OTHERS = [
     Call("responses.compact", RESPONSE, COMPACTED, WHOLE),
@@ -166,8 +168,6 @@ OTHERS = [
     Call("audio.translations.create", TRANSLATE, TRANSLATED, WHOLE),
     Call("moderations.create", {"input": "one"}, MODERATED, WHOLE),
     Call("files.content", {"file_id": "output"}, BATCH, WHOLE),
-    Call("responses.retrieve", {"response_id": "resp_1"}, RESPONDED, ALL),
-    Call("responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
     Call("beta.responses.retrieve", {"response_id": "resp_1"}, RESPONDED, ALL),
     Call("beta.responses.cancel", {"response_id": "resp_1"}, CANCELLED, WHOLE),
     Call("containers.create", {"name": "python"}, STARTED, WHOLE),
