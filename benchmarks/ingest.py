@@ -20,7 +20,8 @@ from benchmarks.table import Row, show
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.journal.reader import JournalReader
 from costmeter.journal.writer import JournalWriter
-from costmeter.ledger.accounting import Accountant, label_caps
+from costmeter.ledger.accounting import Accountant
+from costmeter.ledger.labels import label_caps
 from costmeter.ledger.store import Ledger
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.schema import PricesConfig

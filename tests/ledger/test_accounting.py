@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from costmeter.ledger.accounting import FUTURE_NS, Accountant, label_caps
+from costmeter.ledger.accounting import FUTURE_NS, Accountant
 from costmeter.ledger.batch import Batch
+from costmeter.ledger.labels import label_caps
 from costmeter.pricing.prices import Prices
 from costmeter.pricing.tariff import Priced, Tariff, Unpriced
 from costmeter.units import NANO

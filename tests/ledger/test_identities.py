@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from costmeter.errors import LedgerError
-from costmeter.ledger.accounting import Accountant, label_caps
+from costmeter.ledger.accounting import Accountant
 from costmeter.ledger.batch import Batch
 from costmeter.ledger.identities import digest_of
+from costmeter.ledger.labels import label_caps
 from costmeter.ledger.store import Ledger
 from costmeter.pricing.tariff import Unpriced
 from costmeter.units import NANO

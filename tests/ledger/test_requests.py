@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from costmeter.ledger import requests
-from costmeter.ledger.accounting import Accountant, label_caps
+from costmeter.ledger.accounting import Accountant
 from costmeter.ledger.batch import Batch
+from costmeter.ledger.labels import label_caps
 from costmeter.ledger.requests import LAPSE_NS, Ended, OpenRequest, OpenRequests, Part
 from costmeter.ledger.store import Ledger
 from costmeter.pricing.prices import Prices

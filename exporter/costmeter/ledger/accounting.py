@@ -26,16 +26,15 @@ from costmeter.ledger.account import (
 )
 from costmeter.ledger.batch import Batch, EventRow
 from costmeter.ledger.identities import digest_of
+from costmeter.ledger.labels import LabelValues
 from costmeter.ledger.requests import Ended, OpenRequest, OpenRequests, Part
 from costmeter.names import (
     API_CALL_DURATION,
     API_RETRIES,
-    DIMENSIONS,
     ESTIMATED_EVENTS,
     EVENTS_REDATED,
     EVENTS_REJECTED,
     LABEL_OVERFLOW,
-    OVERFLOW,
     REQUEST_COST,
     TIME_TO_FIRST_TOKEN,
     UNPRICED_EVENTS,
@@ -50,14 +49,12 @@ from costmeter.usage import (
     MAX_ATTRIBUTES,
     MAX_EVENT_BYTES,
     MAX_NAME_LENGTH,
-    MAX_VALUE_LENGTH,
     RecordedUsage,
 )
 
 QUARTER_NS: Final = QUARTER_SECONDS * NANO
 FUTURE_NS: Final = 3600 * NANO
 """How far ahead of this machine's clock an event may be before it is redated, in nanoseconds."""
-MAX_STATUSES: Final = 30
 _CACHED_ATTRIBUTE_SETS: Final = 65_536
 
 _PERHAPS_BILLED: Final = frozenset({"ok", "incomplete", "cancelled", "timeout"})
@@ -104,15 +101,13 @@ class Accountant:
         """
         self._intern = intern
         self._tariff_of = tariff_of
-        self._caps = {**caps, "status": MAX_STATUSES}
-        self._own_labels = tuple(name for name in caps if name not in {"provider", "model"})
+        self._labels = LabelValues(caps)
         self._clock = clock
         self._retention_ns = retention_ns
         self._keep_events = keep_events
         self._is_taken = is_taken
         self._decode = msgspec.json.Decoder(RecordedUsage).decode
         self._decode_attributes = msgspec.json.Decoder(dict[str, str]).decode
-        self._values: dict[str, set[str]] = {name: set() for name in self._caps}
         self._by_bytes: dict[tuple[str, str, str, bytes], Account] = {}
         self._accounts: dict[tuple[str, ...], Account] = {}
         self._histograms: dict[tuple[str, tuple[str, ...]], Histogram] = {}
@@ -125,10 +120,7 @@ class Accountant:
 
     def know(self, series: Iterable[Mapping[str, str]]) -> None:
         """Take the label values of series that exist: they keep their place within the caps."""
-        for labels in series:
-            for name, value in labels.items():
-                if name in self._values and value != OVERFLOW:
-                    self._values[name].add(value)
+        self._labels.know(series)
 
     def resume(self, requests: Iterable[OpenRequest]) -> None:
         """Take the requests under way, oldest first."""
@@ -373,36 +365,15 @@ class Accountant:
     def _open(self, event: RecordedUsage, attributes: dict[str, str]) -> Account:
         if len(attributes) > MAX_ATTRIBUTES:
             raise msgspec.ValidationError(f"{len(attributes)} attributes, {MAX_ATTRIBUTES} allowed")
-        overflows: list[str] = []
-        labels = {
-            "provider": self._capped("provider", event.provider[:MAX_NAME_LENGTH], overflows),
-            "model": self._capped("model", event.model[:MAX_VALUE_LENGTH], overflows),
-        }
-        for name in self._own_labels:
-            value = attributes.get(name, "")[:MAX_VALUE_LENGTH]
-            labels[name] = self._capped(name, value, overflows)
-        status = self._capped("status", event.status[:MAX_NAME_LENGTH], overflows)
-        key = (*labels.values(), status, *overflows)
-        account = self._accounts.get(key)
+        labelled = self._labels.of(event, attributes)
+        account = self._accounts.get(labelled.key)
         if account is None:
-            account = self._accounts[key] = Account(
-                labels,
-                status,
-                tuple(overflows),
-                self._histogram_of(REQUEST_COST, labels),
-                self._histogram_of(API_CALL_DURATION, labels),
+            account = self._accounts[labelled.key] = Account(
+                *labelled,
+                self._histogram_of(REQUEST_COST, labelled.labels),
+                self._histogram_of(API_CALL_DURATION, labelled.labels),
             )
         return account
-
-    def _capped(self, name: str, value: str, overflows: list[str]) -> str:
-        values = self._values[name]
-        if not value or value in values:
-            return value
-        if len(values) < self._caps[name]:
-            values.add(value)
-            return value
-        overflows.append(name)
-        return OVERFLOW
 
     def _histogram_of(self, family: Family, labels: dict[str, str]) -> Histogram:
         """Return the histogram that an account's label set is observed in."""
@@ -428,12 +399,3 @@ def _observe_shares(values: list[int], value: int, times: int) -> None:
         share = value // times
         values.extend([share] * (times - 1))
         values.append(value - share * (times - 1))
-
-
-def label_caps(own: Mapping[str, int]) -> dict[str, int]:
-    """Return the caps of all labels: the built-in ones, changed and added to by the given ones."""
-    return {**DEFAULT_CAPS, **own}
-
-
-DEFAULT_CAPS: Final = dict(zip(DIMENSIONS, (100, 500, 500, 200, 200), strict=True))
-"""How many values of each built-in label are told apart."""

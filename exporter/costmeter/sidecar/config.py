@@ -28,7 +28,7 @@ from costmeter.budgets.budget import Budget
 from costmeter.budgets.schema import BudgetConfig
 from costmeter.errors import ConfigError, JournalError
 from costmeter.journal.process import gate_socket
-from costmeter.ledger.accounting import label_caps
+from costmeter.ledger.labels import label_caps
 from costmeter.names import DIMENSIONS
 from costmeter.pricing.schema import PricesConfig
 from costmeter.schema import Duration, Lasting, Section, Zone

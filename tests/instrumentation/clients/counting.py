@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from costmeter.clock import SYSTEM_CLOCK
-from costmeter.ledger.accounting import Accountant, label_caps
+from costmeter.ledger.accounting import Accountant
+from costmeter.ledger.labels import label_caps
 from costmeter.ledger.store import Ledger
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.schema import PricesConfig
