@@ -80,6 +80,14 @@ def test_a_request_that_fails_is_a_call_that_failed(recorded: Recorded) -> None:
     assert (event.status, event.usage, event.identity) == ("rate_limited", {}, "")
 
 
+def test_a_request_that_fails_counts_for_the_model_that_answered_before(
+    recorded: Recorded,
+) -> None:
+    begin(OVER)
+    Beginning("video_generation", "studio", "film-1").end("rate_limited")
+    assert [event.model for event in recorded()] == ["film-1.5", "film-1.5"]
+
+
 def test_an_answer_that_names_no_work_is_a_call_of_its_own(recorded: Recorded) -> None:
     begin(Reading(usage={"images": 1}))
     (event,) = recorded()

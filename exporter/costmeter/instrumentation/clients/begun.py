@@ -89,7 +89,8 @@ class Beginning(Call):
         if told.over:
             self._ended = True
             duration_ns = monotonic_ns() - self._started_ns
-            _write(self, told, self._attribution, self.reservation, duration_ns)
+            whose = (self._attribution, self.reservation)
+            attempt(_write, self, told, *whose, duration_ns, default=None)
             return
         if len(_begun) >= MOST:
             _begun.pop(next(iter(_begun)), None)
@@ -114,17 +115,20 @@ class Asking(Call):
         if isinstance(told, Told) and told.over:
             begun = work_of(self.provider, told.name)
             scope, reservation = (begun.scope, begun.reservation) if begun else (None, "")
-            _write(self, told, scope or attribution.get(), reservation)
+            attempt(_write, self, told, scope or attribution.get(), reservation, default=None)
 
 
 def _write(
     call: Call, told: Told, scope: Attribution, reservation: str, duration_ns: int = 0
 ) -> None:
     """Record a piece of work that is over."""
+    model = told.model or call.model
+    if call.model and not call.exact:
+        model = call._answering(told.model)
     record_result(
         call.operation,
         call.provider,
-        told if told.model else told._replace(model=call.model),
+        told._replace(model=model),
         told.name and f"{call.provider}/{told.name}",
         scope,
         reservation=reservation,
