@@ -136,8 +136,8 @@ class GoogleGenAI:
             watcher = self._watcher(method, client, path)
             if watcher is None:
                 return method.original(client, path, **named)
-            to = named.pop("destination", None)
-            content = method.original(client, path, destination=read_along(to, watcher), **named)
+            to = named.get("destination")
+            content = method.original(client, path, **read_along(named, watcher))
             boundary.attempt(read_file, content, to, watcher, default=None)
             return content
 
@@ -151,10 +151,8 @@ class GoogleGenAI:
             watcher = self._watcher(method, client, path)
             if watcher is None:
                 return await method.original(client, path, **named)
-            to = named.pop("destination", None)
-            content = await method.original(
-                client, path, destination=read_along(to, watcher), **named
-            )
+            to = named.get("destination")
+            content = await method.original(client, path, **read_along(named, watcher))
             boundary.attempt(read_file, content, to, watcher, default=None)
             return content
 

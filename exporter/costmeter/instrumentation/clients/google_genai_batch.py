@@ -122,9 +122,12 @@ class Copying:
         return written
 
 
-def read_along(destination: Any, watcher: Watcher) -> Any:
-    """Return what to download to, so that a file that cannot be read again is read along."""
-    return Copying(destination, watcher) if hasattr(destination, "write") else destination
+def read_along(named: dict[str, Any], watcher: Watcher) -> dict[str, Any]:
+    """Return the arguments of a download; a file that cannot be read again is read along."""
+    destination = named.get("destination")
+    if hasattr(destination, "write"):
+        return {**named, "destination": Copying(destination, watcher)}
+    return named
 
 
 def read_file(content: bytes | None, destination: Any, watcher: Watcher) -> None:
