@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from costmeter.budgets.budget import THRESHOLDS, Budget, Degrade, Limits, severity
+from costmeter.budgets.schema import in_force
 from costmeter.errors import ConfigError
 from costmeter.names import ALL_SPEND
 from costmeter.sidecar.config import load
@@ -19,6 +20,12 @@ def problems(path: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
         load(path)
     return list(raised.value.problems)
+
+
+def budgets_of(path: Path) -> tuple[Budget, ...]:
+    """Return the budgets that a configuration puts in force."""
+    config = load(path)
+    return in_force(config.budgets, config.timezone)
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ def test_a_budget_is_read_to_the_nano_dollar(path: Path) -> None:
         """,
         "utf-8",
     )
-    everything, search, hard_only = load(path).open_budgets
+    everything, search, hard_only = budgets_of(path)
     assert everything == Budget(ALL_SPEND, ZoneInfo("Asia/Kolkata"))
     assert search == Budget(
         "search",
@@ -64,7 +71,7 @@ def test_a_budget_is_read_to_the_nano_dollar(path: Path) -> None:
 
 def test_the_budget_of_everything_takes_limits_under_its_name(path: Path) -> None:
     path.write_text("budgets: [{name: all, month: {soft_usd: 100}}]", "utf-8")
-    (everything,) = load(path).open_budgets
+    (everything,) = budgets_of(path)
     assert everything.limits == {"month": Limits(100 * 10**9)}
 
 
@@ -174,7 +181,7 @@ def test_cheaper_models_and_the_emergency_have_defaults(path: Path) -> None:
         " automatic: false}}\n",
         "utf-8",
     )
-    _, a, b, c = load(path).open_budgets
+    _, a, b, c = budgets_of(path)
     assert (a.emergency_ratio, a.degrade) == (0.95, None)
     assert (b.emergency_ratio, b.degrade) == (0.9, Degrade(0.8, {}, ("gpt-4.1-nano",)))
     assert c.degrade == Degrade(0.5, {"gpt-4o": "gpt-4o-mini"}, (), automatic=False)

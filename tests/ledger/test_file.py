@@ -329,7 +329,7 @@ def test_who_reads_beside_the_sidecar_in_its_own_process_takes_no_lock_from_it(p
         ledger.commit(Batch(sums={spend: {0: 7}}))
         code = (
             "import sys; from pathlib import Path; from costmeter.ledger import query; "
-            "print(query.total_between(Path(sys.argv[1]), 0, 10**12))"
+            "print(query.spend(Path(sys.argv[1]), by=[])[0].cost_nano_usd)"
         )
         seen = subprocess.run(
             [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True

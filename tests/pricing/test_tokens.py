@@ -1,14 +1,25 @@
 """Counting each token once."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from costmeter.names import TOKEN_TYPES
-from costmeter.pricing.tokens import KINDS, count, split
+from costmeter.pricing.tokens import KINDS, TYPE_OF, count
 from costmeter.usage import USAGE_KEYS
 
 usages = st.dictionaries(st.sampled_from(USAGE_KEYS), st.integers(0, 10**12), max_size=16)
+
+
+def split(usage: Mapping[str, int]) -> dict[str, int]:
+    """Return tokens by type, zeros left out."""
+    counts: Counter[str] = Counter()
+    for kind, tokens in zip(KINDS, count(usage), strict=True):
+        counts[TYPE_OF[kind]] += tokens
+    return {kind: tokens for kind, tokens in counts.items() if tokens}
 
 
 def test_kinds_are_told_apart_and_each_token_counts_once() -> None:

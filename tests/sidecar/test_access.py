@@ -61,7 +61,7 @@ def guarded(tmp_path: Path) -> WebConfig:
     hashed = bcrypt.hashpw(b"wonderland", bcrypt.gensalt(4)).decode()
     path = tmp_path / "web.yml"
     path.write_bytes(msgspec.json.encode({"basic_auth_users": {"alice": hashed}}))
-    return WebConfig.load(path)
+    return WebConfig(path)
 
 
 def test_every_path_but_the_probes_needs_a_right(pipeline: FakePipeline) -> None:

@@ -166,7 +166,7 @@ def test_it_warns_where_it_is_open_to_the_network_without_a_password(
 
     caplog.set_level(logging.INFO)
     for access in (AccessConfig(), NOBODY, NOBODY.model_copy(update={"alerts": None})):
-        announce(Listener(), WebConfig.load(None), access)
+        announce(Listener(), WebConfig(None), access)
     url = f"http://[{host}]:9464" if ":" in host else f"http://{host}:9464"
     see = "; see 'access' in costmeter.yml and --web.config.file"
     anyone = f"{url} is open to the network: anyone who reaches it may "

@@ -34,7 +34,7 @@ def write(directory: Path, content: object) -> Path:
 
 def problems(path: Path) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
-        WebConfig.load(path)
+        WebConfig(path)
     assert caught.value.source == str(path)
     return caught.value.problems
 
@@ -102,7 +102,7 @@ async def subject(address: str, context: ssl.SSLContext) -> str:
 
 
 def test_without_a_file_there_is_neither_tls_nor_authentication() -> None:
-    web = WebConfig.load(None)
+    web = WebConfig(None)
 
     assert (web.tls, web.authenticates, web.headers, web.uvicorn_options()) == (
         False, False, {}, {},
@@ -113,7 +113,7 @@ def test_an_empty_file_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "web.yml"
     path.touch()
 
-    assert not WebConfig.load(path).tls
+    assert not WebConfig(path).tls
 
 
 def test_all_problems_are_told_at_once_and_no_secret_is(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_every_cipher_suite_is_known_to_openssl(tmp_path: Path, tls: dict[str, A
 async def test_metrics_are_served_over_tls(
     pipeline: FakePipeline, tmp_path: Path, tls: dict[str, Any], authority: Certificates
 ) -> None:
-    web = WebConfig.load(write(tmp_path, {"tls_server_config": tls | {"min_version": "TLS13"}}))
+    web = WebConfig(write(tmp_path, {"tls_server_config": tls | {"min_version": "TLS13"}}))
     async with (
         serving(create_app(pipeline, web), **web.uvicorn_options()) as address,
         httpx2.AsyncClient(verify=trusting(authority)) as http,
@@ -262,7 +262,7 @@ async def test_metrics_are_served_over_tls(
 async def test_a_renewed_certificate_is_in_force_from_the_next_connection_on(
     pipeline: FakePipeline, tmp_path: Path, tls: dict[str, Any], authority: Certificates
 ) -> None:
-    web = WebConfig.load(write(tmp_path, {"tls_server_config": tls}))
+    web = WebConfig(write(tmp_path, {"tls_server_config": tls}))
     async with serving(create_app(pipeline, web), **web.uvicorn_options()) as address:
         before = await subject(address, trusting(authority))
         for suffix in ("crt", "key"):
@@ -280,7 +280,7 @@ async def test_a_certificate_that_does_not_work_leaves_the_old_one_in_force(
     authority: Certificates,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    web = WebConfig.load(write(tmp_path, {"tls_server_config": tls}))
+    web = WebConfig(write(tmp_path, {"tls_server_config": tls}))
     async with serving(create_app(pipeline, web), **web.uvicorn_options()) as address:
         (tmp_path / "server.crt").write_text("half a certificate")
         subjects = {await subject(address, trusting(authority)) for _ in range(3)}
@@ -293,7 +293,7 @@ async def test_a_client_certificate_can_be_required(
     pipeline: FakePipeline, tmp_path: Path, tls: dict[str, Any], authority: Certificates
 ) -> None:
     required = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": "ca.crt"}
-    web = WebConfig.load(write(tmp_path, {"tls_server_config": tls | required}))
+    web = WebConfig(write(tmp_path, {"tls_server_config": tls | required}))
     async with serving(create_app(pipeline, web), **web.uvicorn_options()) as address:
         url = f"https://{address}/-/healthy"
         async with httpx2.AsyncClient(verify=trusting(authority, client=True)) as http:
@@ -310,7 +310,7 @@ def test_tls_is_not_turned_off_by_a_change_of_the_file(
     tmp_path: Path, tls: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path, {"tls_server_config": tls})
-    web = WebConfig.load(path)
+    web = WebConfig(path)
 
     write(tmp_path, {"basic_auth_users": {"alice": ALICE}})
 
@@ -323,7 +323,7 @@ def test_tls_is_not_turned_off_by_a_change_of_the_file(
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> WebConfig:
-    return WebConfig.load(write(tmp_path, {"basic_auth_users": {"alice": ALICE}}))
+    return WebConfig(write(tmp_path, {"basic_auth_users": {"alice": ALICE}}))
 
 
 PATHS = [("GET", "/"), ("GET", "/metrics"), ("GET", "/-/healthy"), ("GET", "/-/ready"),
@@ -438,7 +438,7 @@ async def test_headers_of_the_file_go_before_our_own(
     pipeline: FakePipeline, tmp_path: Path
 ) -> None:
     headers = {"X-Frame-Options": "sameorigin", "Strict-Transport-Security": "max-age=600"}
-    web = WebConfig.load(write(tmp_path, {"http_server_config": {"headers": headers}}))
+    web = WebConfig(write(tmp_path, {"http_server_config": {"headers": headers}}))
     async with client_of(create_app(pipeline, web)) as http:
         answer = await http.get("/metrics")
 

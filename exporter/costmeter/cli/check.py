@@ -25,7 +25,7 @@ def check(config: ConfigFile = None, web_config_file: WebConfigFile = None) -> N
         raise typer.BadParameter("name a file to check", param_hint="--config")
     problems: list[str] = []
     settings = _read(configuration.load, config, problems)
-    web = _read(WebConfig.load, web_config_file, problems)
+    web = _read(WebConfig, web_config_file, problems)
     if settings is not None and web is not None:
         problems += [f"{config}: {each}" for each in settings.access.unknown(web.users)]
     elif settings is not None and web_config_file is None:

@@ -39,4 +39,4 @@ def serve(
         listen=listen,
         drain_timeout=drain_timeout,
     )
-    server.serve(load, WebConfig.load(web_config_file))
+    server.serve(load, WebConfig(web_config_file))

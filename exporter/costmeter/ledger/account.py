@@ -16,7 +16,7 @@ from costmeter.names import (
     TOKENS,
     Family,
 )
-from costmeter.pricing.tokens import KINDS
+from costmeter.pricing.tokens import KINDS, TYPE_OF
 
 CALLS: Final = 0
 """The slot of calls of a provider's API."""
@@ -25,11 +25,8 @@ CREDITED: Final = 1
 SPENT: Final = {name: 2 + index for index, name in enumerate(COMPONENTS)}
 """The slot of spend on each component."""
 
-_SAME_TYPE: Final = {"cache_audio_read": "cache_read", "cache_write_1h": "cache_write"}
-USED: Final = tuple(
-    2 + len(COMPONENTS) + TOKEN_TYPES.index(_SAME_TYPE.get(kind, kind)) for kind in KINDS
-)
-"""The slot of each kind of token; kinds that differ in price only are one type on ``/metrics``."""
+USED: Final = tuple(2 + len(COMPONENTS) + TOKEN_TYPES.index(TYPE_OF[kind]) for kind in KINDS)
+"""The slot of each kind of token: that of its type."""
 
 SLOTS: Final = (
     (API_CALLS.name, "", ""),

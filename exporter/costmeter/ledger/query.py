@@ -122,26 +122,6 @@ def spend(
     )
 
 
-def total_between(path: Path, start_ns: int, end_ns: int) -> int:
-    """Return spend less credit of a time, in nano-dollars.
-
-    Args:
-        path: the ledger.
-        start_ns: the first instant that counts, in nanoseconds since 1970.
-        end_ns: the first that does not any more; both on a quarter of an hour.
-
-    Raises:
-        LedgerError: the ledger cannot be read.
-    """
-    with reading(path) as connection:
-        (nano,) = connection.execute(
-            "SELECT coalesce(sum(spend - credit), 0) FROM quarter_sum "
-            "WHERE quarter >= ? AND quarter < ?",
-            (quarter(start_ns), quarter(end_ns)),
-        ).fetchone()
-    return int(nano)
-
-
 def money_by_quarter(
     path: Path, start_ns: int, group: Callable[[Mapping[str, str]], Group]
 ) -> tuple[dict[Group, Money], int]:

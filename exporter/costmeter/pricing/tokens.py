@@ -38,6 +38,11 @@ KINDS: Final = (
 ``cache_write_1h`` for an hour; ``cache_audio_read`` is audio that was read from a cache.
 """
 
+_SHOWN_AS: Final = {"cache_audio_read": "cache_read", "cache_write_1h": "cache_write"}
+TYPE_OF: Final = {kind: _SHOWN_AS.get(kind, kind) for kind in KINDS}
+"""The type (:data:`costmeter.names.TOKEN_TYPES`) of each kind: those that differ in price only are
+one on ``/metrics``."""
+
 
 def count(usage: Mapping[str, int]) -> tuple[int, ...]:
     """Return how many tokens of each of :data:`KINDS` were used, in that order."""
@@ -72,21 +77,3 @@ def count(usage: Mapping[str, int]) -> tuple[int, ...]:
     return (
         text, reads, cached_audio, writes, hour, written, reasoning, audio, spoken, image, drawn
     )  # fmt: skip
-
-
-_TYPES: Final = {"cache_audio_read": "cache_read", "cache_write_1h": "cache_write"}
-
-
-def split(usage: Mapping[str, int]) -> dict[str, int]:
-    """Return tokens by type (:data:`costmeter.names.TOKEN_TYPES`), zeros left out.
-
-    Types never overlap. Cached audio counts as ``cache_read``, both lifetimes as ``cache_write``.
-    The sum is ``input_tokens`` plus ``output_tokens``, or where parts exceed their whole, the sum
-    of the parts.
-    """
-    counts: dict[str, int] = {}
-    for kind, tokens in zip(KINDS, count(usage), strict=True):
-        if tokens:
-            name = _TYPES.get(kind, kind)
-            counts[name] = counts.get(name, 0) + tokens
-    return counts

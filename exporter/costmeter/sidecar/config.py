@@ -24,7 +24,6 @@ from pydantic import (
 )
 
 from costmeter.budgets import schema as budgets_schema
-from costmeter.budgets.budget import Budget
 from costmeter.budgets.schema import BudgetConfig
 from costmeter.errors import ConfigError, JournalError
 from costmeter.journal.process import gate_socket
@@ -159,7 +158,7 @@ class Config(Section):
         scrape_interval: how often Prometheus scrapes; a new series stays 0 for as long.
         drain_timeout: how long a stopping exporter waits for its last scrape, at most.
         labels: labels beside the built-in ones, and changed caps of those.
-        budgets: what may be spent; :attr:`open_budgets` are those in force.
+        budgets: what may be spent.
         access: who may do what over HTTP.
     """
 
@@ -216,11 +215,6 @@ class Config(Section):
         if found:
             raise ValidationError.from_exception_data("budgets", found)
         return budgets
-
-    @property
-    def open_budgets(self) -> tuple[Budget, ...]:
-        """All budgets: the built-in one of everything, and the configured ones."""
-        return budgets_schema.in_force(self.budgets, self.timezone)
 
     @property
     def label_caps(self) -> dict[str, int]:

@@ -78,6 +78,6 @@ def serve(host: str, port: int, config: str | os.PathLike[str] | None) -> Handle
 
     def outlet(settings: Config) -> HttpOutlet:
         path = os.environ.get("COSTMETER_WEB_CONFIG_FILE")
-        return HttpOutlet(settings, WebConfig.load(Path(path) if path else None))
+        return HttpOutlet(settings, WebConfig(Path(path) if path else None))
 
     return attach(address, outlet, config, listen=address)

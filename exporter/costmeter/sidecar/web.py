@@ -184,11 +184,6 @@ class WebConfig:
         self._stamps = self._stamp()
         self.tls = self._in_force.context is not None
 
-    @classmethod
-    def load(cls, path: Path | None) -> WebConfig:
-        """Read a web configuration; the same as the constructor."""
-        return cls(path)
-
     @property
     def users(self) -> Mapping[str, str]:
         """Bcrypt hashes of the passwords, by user; without any, everyone is let in."""
