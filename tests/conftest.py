@@ -9,6 +9,25 @@ from pathlib import Path
 import certifi
 import pytest
 
+SLOWEST = (
+    "rules/test_promtool.py",
+    "rules/test_budgets.py",
+    "e2e/",
+    "instrumentation/clients/test_calls.py",
+    "instrumentation/clients/test_celery.py",
+    "instrumentation/test_run.py",
+    "alertmanager/",
+    "ledger/test_crash.py",
+    "dashboards/test_live",
+    "sidecar/test_page.py",
+    "sidecar/test_embedded.py",
+    "rules/",
+    "examples/",
+    "journal/test_processes.py",
+    "workloads/test_resources.py",
+)
+"""What takes longest goes first, lest one processor wait for it in the end."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files anew")
@@ -23,6 +42,14 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        path = item.nodeid.removeprefix("tests/")
+        return next((n for n, name in enumerate(SLOWEST) if path.startswith(name)), len(SLOWEST))
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session", autouse=True)

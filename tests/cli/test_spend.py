@@ -18,6 +18,8 @@ from costmeter.ledger.batch import Batch, EventRow
 from costmeter.ledger.store import Ledger
 from costmeter.names import API_CALLS, CREDIT, ESTIMATED_EVENTS, SPEND, TOKENS
 
+MIDNIGHT = int(datetime.fromisoformat("2026-11-21T00:00Z").timestamp()) // 900
+
 
 @pytest.fixture
 def app() -> typer.Typer:
@@ -152,8 +154,8 @@ def test_events_without_a_price_are_told_of(app: typer.Typer, path: Path) -> Non
 
 def test_events_whose_tokens_were_counted_are_told_of(app: typer.Typer, path: Path) -> None:
     assert run(app, path).stderr == ""
-    count_tokens(path, {"model": "own"}, {1: 34})
-    count_tokens(path, {"model": "gpt-4o", "team": "search"}, {1: 1200})
+    count_tokens(path, {"model": "own"}, {MIDNIGHT: 34})
+    count_tokens(path, {"model": "gpt-4o", "team": "search"}, {MIDNIGHT: 1200})
     for form in ("table", "csv"):
         result = run(app, path, "--format", form)
         assert "whose tokens were counted, not told: 1,234; " in result.stderr
@@ -166,15 +168,20 @@ def test_what_is_told_beside_the_figures_is_of_what_was_asked_for(
     app: typer.Typer, path: Path
 ) -> None:
     quarter = 900 * 10**9
-    count_tokens(path, {"model": "own", "team": "search"}, {0: 1, 4: 2})
-    count_tokens(path, {"model": "own", "team": "chat"}, {4: 4})
+    count_tokens(path, {"model": "own", "team": "search"}, {MIDNIGHT: 1, MIDNIGHT + 4: 2})
+    count_tokens(path, {"model": "own", "team": "chat"}, {MIDNIGHT + 4: 4})
     ledger = Ledger.open(path)
     search, chat = (b'{"team":"%b"}' % team for team in (b"search", b"chat"))
     waiting = [(0, search), (4, search), (4, chat), (4, chat)]
     ledger.commit(
         Batch(
             events=[
-                EventRow(at * quarter, b'[0,"chat","openai","new",%b,{}]' % attributes, None, "")
+                EventRow(
+                    (MIDNIGHT + at) * quarter,
+                    b'[0,"chat","openai","new",%b,{}]' % attributes,
+                    None,
+                    "",
+                )
                 for at, attributes in waiting
             ]
         )
@@ -186,10 +193,10 @@ def test_what_is_told_beside_the_figures_is_of_what_was_asked_for(
         return found["unpriced_events"], found["estimated_events"]
 
     assert caveats() == (4, 7)
-    assert caveats("--since", "1970-01-01T01:00") == (3, 6)
-    assert caveats("--until", "1970-01-01T01:00") == (1, 1)
+    assert caveats("--since", "2026-11-21T01:00") == (3, 6)
+    assert caveats("--until", "2026-11-21T01:00") == (1, 1)
     assert caveats("--where", "team=search") == (2, 3)
-    assert caveats("--where", "team=chat", "--until", "1970-01-01T01:00") == (0, 0)
+    assert caveats("--where", "team=chat", "--until", "2026-11-21T01:00") == (0, 0)
     assert caveats("--where", "model=new", "--by", "component") == (4, 0)
 
 

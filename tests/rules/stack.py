@@ -27,6 +27,9 @@ from tests.rules.rulebook import ROOT
 PATIENCE: Final = 60
 """Seconds after which something that was to happen did not."""
 
+WITHOUT_THRIFT: Final = os.environ | {"GOGC": "800"}
+"""The environment of a program in Go that runs for long and ends: memory is there to be used."""
+
 T = TypeVar("T")
 
 

@@ -16,6 +16,7 @@ from tests.rules.replay import Replay
 from tests.rules.stack import installed
 
 each_promtool = pytest.mark.parametrize("promtool", installed("promtool"))
+pytestmark = pytest.mark.timeout(300)  # weeks in steps of minutes
 DAY = 86_400
 STEP = 1800
 
