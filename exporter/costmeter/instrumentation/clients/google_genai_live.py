@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
+from costmeter.instrumentation.clients.begun import record_result
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.google_genai_stream import status
@@ -23,7 +24,7 @@ from costmeter.instrumentation.clients.google_genai_usage import (
     served_tier,
 )
 from costmeter.instrumentation.clients.reading import Reading
-from costmeter.instrumentation.context import Inside, attribution
+from costmeter.instrumentation.context import attribution
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -95,13 +96,17 @@ def _follow(session: Any, call: Call, method: Method) -> None:
 
 
 class _Turns:
-    """Records the turns of a session for whom it was opened, however long after."""
+    """Records the turns of a session for whom it was opened, however long after.
+
+    How long a turn took is not known: the caller speaks while the model does.
+    """
 
     def __init__(self, call: Call) -> None:
-        self._call = call
-        self._inside = Inside(attribution.get())
+        self._provider = call.provider
+        self._model = call.model
+        self._reservation = call.reservation
+        self._scope = attribution.get()
         self._queries: set[str] = set()
-        self._waiting: Call | None = call
 
     def take(self, message: Any) -> None:
         """Take in a message of the server."""
@@ -110,16 +115,16 @@ class _Turns:
             self._queries.update(content.grounding_metadata.web_search_queries or ())
         if message.usage_metadata is None:
             return
-        with self._inside:
-            turn = self._waiting or Call(OPERATION, self._call.provider, self._call.model)
-        self._waiting = None
-        turn.end("ok", self._reading, message.usage_metadata)
+        reservation, self._reservation = self._reservation, ""  # the first turn takes it
+        told = self._reading(message.usage_metadata)
+        record_result(OPERATION, self._provider, told, "", self._scope, reservation=reservation)
 
     def _reading(self, told: Any) -> Reading:
         reported = told.model_dump(mode="json", by_alias=True, exclude_none=True)
         odd: list[str] = []
         usage = read_usage(reported, odd)
-        if searches := billed_searches(self._call.model, len(self._queries)):
+        if searches := billed_searches(self._model, len(self._queries)):
             usage["web_searches"] = searches
         self._queries.clear()
-        return Reading(usage=usage, service_tier=served_tier("", reported), odd=tuple(odd))
+        tier = served_tier("", reported)
+        return Reading(usage=usage, model=self._model, service_tier=tier, odd=tuple(odd))

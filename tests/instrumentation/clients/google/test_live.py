@@ -43,6 +43,7 @@ async def test_each_turn_of_a_live_session_is_a_call_for_who_opened_it(
     ] * 2
     assert {event.attributes["feature"] for event in events} == {"voice"}
     assert {event.provider for event in events} == {"gcp.gemini"}
+    assert {(event.identity, event.duration_ns, event.calls) for event in events} == {("", 0, 1)}
 
 
 async def test_a_live_session_that_says_nothing_costs_nothing(
