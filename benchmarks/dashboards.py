@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from costmeter import names
-from dashboards.src.queries import LATEST, SAMPLED, SUMMED, WHOLE, WHOLE_SAMPLED
+from dashboards.src.queries import LATEST, SAMPLED, SEEN, SEEN_SAMPLED, SUMMED, WHOLE, WHOLE_SAMPLED
 from tests.dashboards.boards import BOARDS, TARGETS
 from tests.dashboards.boards import panels as panels_of
-from tests.dashboards.recorded import BARS, SEEN
+from tests.dashboards.recorded import BARS
 from tests.dashboards.server import Prometheus, prometheus
 
 LEDGERS, COMBINATIONS = 5, 200
@@ -67,6 +67,9 @@ def lines(end: int) -> Iterator[str]:
         (f',bars="{bars}"', range(end - reach, end + 1, seconds))
         for (bars, seconds), reach in zip(BARS.items(), (30 * HOUR, 31 * DAY), strict=True)
     ]
+    for ledger, (extra, times) in itertools.product(ledgers, sampled):
+        labels = f'{SEEN_SAMPLED}{{job="costmeter",ledger="{ledger}"{extra}}}'
+        yield from (f"{labels} {at} {at}\n" for at in times)
     for name, extra, times in (
         (LATEST, "", near),
         (WHOLE, "", near),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
-from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType
 
 from costmeter import names
 from dashboards.src import panels, queries, units
@@ -81,4 +81,4 @@ def table(
         named={"severity": "Severity", "alertname": "Alert", **about},
         nothing="Not known: are the rules loaded?",
     )
-    return panel.override_by_name("Alert", [DynamicConfigValue("custom.width", LONGEST)])
+    return panels.widths(panel, Alert=LONGEST)

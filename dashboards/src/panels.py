@@ -56,8 +56,10 @@ CELL: Final = 96
 """Pixels that a column of a table has at least: ``$123,456.78``; cut short it is another amount."""
 NAME: Final = 110
 """The same of a column of names."""
-WHOLE: Final = 200
-"""Pixels that most names of models take."""
+SHORT: Final = 80
+"""Pixels of a column of short words."""
+WHOLE: Final = 230
+"""Pixels that most names of models and budgets take."""
 DIMENSIONS: Final = {label: label.capitalize() for label in names.DIMENSIONS}
 """Titles of columns of labels, where which of them a table has is chosen."""
 FARTHEST: Final = "farthest"
@@ -309,6 +311,13 @@ def rows(
     for column in columns:
         panel.override_by_name(column.title, _cells(column))
     return _framed(panel, title, text, columns[0].unit, nothing)
+
+
+def widths(panel: table.Panel, **pixels: int) -> table.Panel:
+    """Return a table some of whose columns, by title, have a width of their own."""
+    for title, width in pixels.items():
+        panel.override_by_name(title, [DynamicConfigValue("custom.width", width)])
+    return panel
 
 
 def periods(title: str, text: str, expr: str, unit: Unit, label: str) -> barchart.Panel:

@@ -28,6 +28,7 @@ SAMPLED: Final = "ledger:cost_counter:sampled"
 WHOLE: Final = "ledger:cost_whole:latest"
 WHOLE_SAMPLED: Final = "ledger:cost_whole:sampled"
 SEEN: Final = "ledger:cost_seen:timestamp_seconds"
+SEEN_SAMPLED: Final = "ledger:cost_seen:sampled"
 RECORDED: Final = frozenset({
     names.SPEND.name,
     names.CREDIT.name,
@@ -47,6 +48,8 @@ REMEMBERED: Final = "75m"
 """How far back a recorded value is looked for: the rules bridge gaps of an hour."""
 SPACED: Final = "3h"
 """The same for samples that are an hour apart."""
+LONG: Final = "hdwy"
+"""What those samples' label ``bars`` is."""
 BRIDGED: Final = "6h"
 """How far back a scraped value is looked for at a range's start."""
 TOP: Final = 8
@@ -119,11 +122,13 @@ def gained(selector: str, window: str = "$__range", ago: str = "", at: str = "")
         selector: counters, by :func:`series` or :func:`unnarrowed`.
         window: a duration.
         ago: how long before now the window ends.
-        at: an ``@`` modifier, where the end is not now.
+        at: an ``@`` modifier for charts, whose last step begins a bar: what has come since counts.
     """
     end = f" offset {ago}" if ago else ""
     if _is_recorded(selector):
         now = f"last_over_time({selector}[{REMEMBERED}]{at}{end})"
+        if at:
+            now = f"(last_over_time({selector}[{REMEMBERED}]{at} offset -$__interval) or {now})"
         then = f"last_over_time({selector}[{REMEMBERED}]{at} offset {ago}{window})"
         found = f"last_over_time({_first(selector)}[{REMEMBERED}]{at}{end})"
         if selector.startswith(WHOLE):
@@ -143,17 +148,17 @@ def gained_ahead(selector: str, window: str = "$__interval", label: str = "") ->
     For bars: each stands where its time begins, and the last holds what has come so far. Recorded
     series are read at the coarseness that suits the width of a bar, and summed by ledger and by a
     ``label`` where one is told apart, before anything else is done at each of many steps. That
-    loses nothing: all series of a ledger are found together and let go together.
+    loses nothing: all series of a ledger are found together and let go together. Most of a long bar
+    may still be to come: its end is looked for in all of it.
     """
     if _is_recorded(selector):
         by_ledger = f"sum by (job, ledger{f', {label}' if label else ''})"
         sampled = selector.replace(LATEST, SAMPLED).replace(WHOLE, WHOLE_SAMPLED)
-        sampled = sampled[:-1] + ', bars=~".*[$__interval].*"}'
-        then = f"{by_ledger} (last_over_time({sampled}[{SPACED}] offset -{window}))"
-        now = f"{by_ledger} (last_over_time({sampled}[{SPACED}]))"
+        then = f"{by_ledger} ({_by_the_end(sampled, window)})"
+        now = f"{by_ledger} (last_over_time({_for_bars(sampled)}[{SPACED}]))"
         found = f"{by_ledger} (last_over_time({_first(selector)}[{REMEMBERED}] @ end()))"
-        kept = f"last_over_time({SEEN}[{REMEMBERED}] offset -{window})"
-        return f"({then} or {_less(f'({now} or {found})', kept)})"
+        kept = _by_the_end(f'{SEEN_SAMPLED}{{job=~"$job"}}', window)
+        return f"({then} or {_less(f'({now} or {found})', f'({kept})')})"
     return (
         f"(last_over_time({selector}[{window}] offset -{window})"
         f" - (last_over_time({selector}[{BRIDGED}])"
@@ -280,6 +285,18 @@ def busiest(label: str) -> str:
     """Return the values of a label called most within the range: the same at all times."""
     called = gained(CALLS, at=" @ end()")
     return f"topk({STACKED}, sum by ({label}) ({called}))"
+
+
+def _for_bars(sampled: str, *more: str) -> str:
+    """Return samples as coarse as suits the width of a bar."""
+    return "".join((sampled[:-1], ', bars=~".*[$__interval].*"', *more, "}"))
+
+
+def _by_the_end(sampled: str, window: str) -> str:
+    """Return the last samples by the end of a bar, of a long one also where that is far ahead."""
+    end = f"offset -{window}"
+    some, long = _for_bars(sampled), _for_bars(sampled, f', bars="{LONG}"')
+    return f"last_over_time({some}[{SPACED}] {end}) or last_over_time({long}[{window}] {end})"
 
 
 def _less(start: str, kept: str) -> str:

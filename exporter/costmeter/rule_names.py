@@ -41,6 +41,7 @@ RULES: Final = (
     "ledger:cost_seen:timestamp_seconds",
     "ledger:cost_counter:latest",
     "ledger:cost_whole:latest",
+    "ledger:cost_seen:sampled",
     "ledger:cost_whole:sampled",
     "ledger:cost_counter:sampled",
     # usage.yml

@@ -12,6 +12,8 @@ from dashboards.src.queries import (
     LATEST,
     RECORDED,
     SAMPLED,
+    SEEN,
+    SEEN_SAMPLED,
     SUMMED,
     WHOLE,
     WHOLE_SAMPLED,
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.dashboards.exposed import Meter, Series
 
-SEEN = "ledger:cost_seen:timestamp_seconds"
 WITHIN = re.compile(r'(component="(?!compute|storage|network)|type="|status=")\w+",')
 """What the whole of a family does not tell apart."""
 BARS = {"sm": 300, "hdwy": 3600}
@@ -65,6 +66,11 @@ class Ranges:
         for labels, total in whole.items():
             yield f"{WHOLE}{{{labels}}}", repr(total)
         for bars in (bars for bars, seconds in BARS.items() if at % seconds < 60):
+            for ledger, seen in self._seen.items():
+                yield (
+                    f'{SEEN_SAMPLED}{{job="{self._job}",ledger="{ledger}",bars="{bars}"}}',
+                    str(seen),
+                )
             for labels, total in whole.items():
                 yield f'{WHOLE_SAMPLED}{{{labels},bars="{bars}"}}', repr(total)
             for labels, value in self._latest.items():

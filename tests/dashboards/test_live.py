@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from costmeter import names
 from costmeter.budgets.period import period
 from costmeter.units import NANO
 from dashboards.src import queries
@@ -88,6 +89,14 @@ def test_bars_add_up_to_the_figure_above_whatever_they_span(stack: Stack, step: 
         assert bars == pytest.approx(LAST_6H, abs=1e-10)
     assert stack.bars("Calls over time", 6 * HOUR, step) == 6
     assert stack.bars("Tokens over time by type", 6 * HOUR, step) == 6000
+
+
+def test_a_bar_that_is_long_not_over_holds_what_has_come_so_far(stack: Stack) -> None:
+    expr = queries.gained_ahead(queries.whole(names.SPEND), label="model")
+    bar = Target("", "", "", {"expr": f"sum by (model) ({expr})"}).promql(DAY, __interval="1d")
+
+    begun = stack.values(Target("", "", "", {"expr": bar}), DAY, stack.end - 400 * 60)
+    assert begun["gpt-4o-mini"] == pytest.approx(3)
 
 
 def test_choices_narrow_every_amount(stack: Stack) -> None:

@@ -28,7 +28,7 @@ PROMETHEUS_OWN = {"up", "ALERTS"}
 SEVERITY_FROM_CONFIGURATION = "CostBudgetThresholdReached"
 """The alert whose severity is a label of the threshold that was reached."""
 
-SAMPLED = {"ledger:cost_counter:sampled", "ledger:cost_whole:sampled"}
+SAMPLED = {f"ledger:cost_{what}:sampled" for what in ("counter", "whole", "seen")}
 """What is recorded at two intervals, told apart by a label, for charts of short and long ranges."""
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

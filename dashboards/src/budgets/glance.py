@@ -94,7 +94,7 @@ def _table() -> Any:
     # absent once all is spent, or while nothing is: the former is said as 0
     lasts = "min by (budget, window) (budget:cost_exhaustion:seconds)"
     over = "max by (budget, window) ((budget:cost_spend:ratio >= 1) * 0)"
-    return panels.rows(
+    table = panels.rows(
         "Each budget",
         "How each budget stands in its open period. Used is net of what came back; limits include"
         " what was inherited. Pace is the share used for each share of the time gone: 1 is on"
@@ -129,6 +129,7 @@ def _table() -> Any:
         named={"budget": "Budget", "window": "Window", "owner": "Owner", "policy": "Policy"},
         nothing=NOTHING,
     )
+    return panels.widths(table, Budget=panels.WHOLE, Window=panels.SHORT, Policy=panels.SHORT)
 
 
 def _limit(limit: str) -> str:

@@ -126,7 +126,7 @@ def _prices() -> Any:
     def of(kind: str) -> str:
         return f'1e6 * max by (provider, model) ({prices[:-1]}, type="{kind}"}})'
 
-    return panels.rows(
+    table = panels.rows(
         "Prices of 1M tokens",
         "What is charged now for a million tokens of each type, at the base tier, of models seen.",
         [
@@ -136,5 +136,5 @@ def _prices() -> Any:
         ],
         named={"model": "Model", "provider": "Provider"},
         nothing="No priced model seen",
-        whole=True,
     )
+    return panels.widths(table, Model=panels.WHOLE)
