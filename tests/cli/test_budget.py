@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from costmeter.cli.budget import budget
-from costmeter.cli.budget_status import usd
+from costmeter.cli.cells import usd
 from costmeter.clock import SystemClock
 from costmeter.errors import CostmeterError
 from costmeter.ledger.batch import Batch

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from costmeter.cli.budget_status import shown
+from costmeter.cli.cells import shown
 from costmeter.cli.options import AsJson, ConfigFile, LedgerFile, Since
 from costmeter.clock import SYSTEM_CLOCK, rfc3339
 from costmeter.ledger import alerts as kept

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from costmeter.cli.api import DEFAULT_URL, Api, path_of
-from costmeter.cli.budget_status import shown
+from costmeter.cli.cells import shown
 from costmeter.cli.options import AsJson, Since, Url
 
 Name = Annotated[str, typer.Argument(help="The budget's name.", show_default=False)]

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from costmeter.budgets.status import State, Status, statuses
-from costmeter.cli.budget_status import Json, exact_usd, read_budgets, shown, usd
-from costmeter.cli.options import ConfigFile, LedgerFile
+from costmeter.cli.budget_status import read_budgets
+from costmeter.cli.cells import exact_usd, shown, usd
+from costmeter.cli.options import AsJson, ConfigFile, LedgerFile
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.names import DIMENSIONS
 from costmeter.sidecar import config as configuration
@@ -50,7 +51,7 @@ def check(
         list[str] | None,
         typer.Option(metavar="LABEL=VALUE", help="Another label; several may be given."),
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     config: ConfigFile = None,
     ledger: LedgerFile = None,
 ) -> None:

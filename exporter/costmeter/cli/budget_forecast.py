@@ -12,8 +12,9 @@ from rich.table import Table
 from costmeter.budgets.forecast import DAY_NS, Forecast, Method
 from costmeter.budgets.forecast import forecast as ahead
 from costmeter.budgets.status import Status, history, statuses
-from costmeter.cli.budget_status import Json, days, exact_usd, read_budgets, usd
-from costmeter.cli.options import ConfigFile, LedgerFile
+from costmeter.cli.budget_status import read_budgets
+from costmeter.cli.cells import days, exact_usd, usd
+from costmeter.cli.options import AsJson, ConfigFile, LedgerFile
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.sidecar import config as configuration
 
@@ -29,7 +30,7 @@ def forecast(
     days_ahead: Annotated[
         int, typer.Option("--days", min=1, max=366, help="How many days to look ahead.")
     ] = 30,
-    as_json: Json = False,
+    as_json: AsJson = False,
     config: ConfigFile = None,
     ledger: LedgerFile = None,
 ) -> None:

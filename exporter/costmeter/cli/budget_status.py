@@ -17,16 +17,14 @@ from costmeter.budgets.period import Period
 from costmeter.budgets.reading import Reading, read
 from costmeter.budgets.rollover import Step
 from costmeter.budgets.status import State, Status, statuses
-from costmeter.cli.cells import printable
-from costmeter.cli.options import ConfigFile, LedgerFile
+from costmeter.cli.cells import days, exact_usd, shown, usd
+from costmeter.cli.options import AsJson, ConfigFile, LedgerFile
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.errors import CostmeterError
 from costmeter.sidecar import config as configuration
 from costmeter.sidecar.budget_book import budgets_in_force
 from costmeter.sidecar.config import Config
-from costmeter.units import NANO, nano_to_usd
-
-Json = Annotated[bool, typer.Option("--json", help="Write JSON, money as decimal strings.")]
+from costmeter.units import NANO
 
 _STYLE = {
     State.WITHIN: "",
@@ -40,7 +38,7 @@ def status(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these budgets.")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     config: ConfigFile = None,
     ledger: LedgerFile = None,
 ) -> None:
@@ -79,34 +77,6 @@ def read_budgets(settings: Config, now_ns: int, names: Sequence[str] = ()) -> li
         raise CostmeterError(f"no budget {', '.join(map(repr, unknown))}, there are {there}")
     wanted = [each for each in budgets if not names or each.name in names]
     return read(settings.ledger, wanted, now_ns)
-
-
-def shown(value: str) -> Text:
-    """Return a name from the configuration as it may be shown: it does not steer the terminal."""
-    return Text(printable(value))
-
-
-def usd(nano: int | None) -> str:
-    """Return an amount as people read it, to the cent; nothing where there is none.
-
-    Below a dollar it has up to four decimals: there a cent is more than a detail.
-    """
-    if nano is None:
-        return ""
-    if abs(nano) >= NANO:
-        return f"{nano_to_usd(nano):,.2f}"
-    whole, _, decimals = f"{nano_to_usd(nano):.4f}".rstrip("0").partition(".")
-    return f"{whole}.{decimals:0<2}"
-
-
-def exact_usd(nano: int | None) -> str | None:
-    """Return an amount as JSON has it, to the nano-dollar."""
-    return None if nano is None else f"{nano_to_usd(nano):f}"
-
-
-def days(lasts_ns: int | None) -> str:
-    """Return a time in days; nothing where there is no end."""
-    return "" if lasts_ns is None else f"{lasts_ns / DAY_NS:,.1f}"
 
 
 def _table(found: Iterable[Status]) -> Table:

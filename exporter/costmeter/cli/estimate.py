@@ -10,8 +10,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from costmeter.cli.options import ConfigFile
-from costmeter.cli.pricing import At, Format, Refresh, instant_ns, open_book
+from costmeter.cli.options import ConfigFile, Format
+from costmeter.cli.pricing import At, Refresh, instant_ns, open_book
 from costmeter.pricing.estimate import estimate as estimate_request
 
 Tokens = Annotated[int, typer.Option(min=0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,6 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 from costmeter.schema import Duration
 
 _DURATION: Final = TypeAdapter(Duration)
+
+
+class Format(StrEnum):
+    """How a command prints its answer."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
 
 
 def _duration(text: str) -> timedelta:
@@ -55,4 +64,4 @@ Since = Annotated[
     timedelta | None,
     typer.Option(parser=_duration, metavar="TIME", help="How far back, such as 24h or 7d."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, money as decimal strings.")]

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from costmeter.cli.cells import csv_cell
-from costmeter.cli.options import ConfigFile
+from costmeter.cli.options import ConfigFile, Format
 from costmeter.errors import PricingError
 from costmeter.names import TOKEN_TYPES
 from costmeter.pricing.book import Listed, PriceBook
@@ -30,14 +29,6 @@ At = Annotated[
     typer.Option(help="The instant whose prices hold, in UTC; now, where left out."),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Fetch the published prices first.")]
-
-
-class Format(StrEnum):
-    """How a command prints its answer."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def pricing(

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -16,19 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from costmeter.cli.cells import csv_cell, printable
-from costmeter.cli.options import ConfigFile, LedgerFile
+from costmeter.cli.options import ConfigFile, Format, LedgerFile
 from costmeter.ledger import query
 from costmeter.ledger.query import Caveats, SpendRow
 from costmeter.sidecar import config as configuration
 from costmeter.units import nano_to_usd
-
-
-class Format(StrEnum):
-    """How spend is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def _instant(text: str) -> datetime:
