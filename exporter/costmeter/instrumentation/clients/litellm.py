@@ -11,6 +11,7 @@ it, and nothing has to know of a call around or inside it.
 from __future__ import annotations
 
 import functools
+from sys import modules
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,7 +20,9 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.litellm_errors import Refusals
+from costmeter.instrumentation.clients.litellm_spans import Spans
 from costmeter.instrumentation.clients.method import Method
+from costmeter.instrumentation.clients.spans import OPENTELEMETRY, kept
 from costmeter.instrumentation.clients.tap import Tap
 from costmeter.instrumentation.clients.wire import Head, Request, recognise
 
@@ -95,7 +98,11 @@ class LiteLLM:
         url = str(url)
         body = named.get("json") or named.get("data") or (args[0] if args else None)
         request = boundary.attempt(self._recognised, url, body, named, default=None)
-        if request is None or (call := begin(_call, request, body)) is None:
+        if request is None:
+            return None
+        if OPENTELEMETRY in modules:  # where litellm went on in another thread, it was lost
+            kept.set(getattr(named.get("logging_obj"), "model_call_details", None))
+        if (call := begin(_call, request, body)) is None:
             return None
         sent = _Sent(call, request, url, self._unasked, args, named, named)
         if self._settings.stream_usage and request.format.asked and url not in self._unasked:
@@ -201,6 +208,7 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
         Method(module.HTTPHandler, "post", _URL, replacement=litellm.post),
         Method(module.AsyncHTTPHandler, "post", _URL, replacement=litellm.async_post),
         Refusals(),
+        Spans(),
     ]
 
 
