@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from costmeter.instrumentation import boundary, record
 from costmeter.instrumentation.boundary import attempt
+from costmeter.instrumentation.clients import answering
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 from costmeter.instrumentation.context import Attribution, attribution, clipped
@@ -122,13 +123,12 @@ def _write(
     call: Call, told: Told, scope: Attribution, reservation: str, duration_ns: int = 0
 ) -> None:
     """Record a piece of work that is over."""
-    model = told.model or call.model
-    if call.model and not call.exact:
-        model = call._answering(told.model)
+    if told.model and call.model and told.model != call.model and not call.exact:
+        answering.learn(call.provider, call.model, told.model)
     record_result(
         call.operation,
         call.provider,
-        told._replace(model=model),
+        told if told.model else told._replace(model=call.model),
         told.name and f"{call.provider}/{told.name}",
         scope,
         reservation=reservation,

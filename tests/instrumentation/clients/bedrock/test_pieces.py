@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import costmeter
 from costmeter.instrumentation.clients.bedrock_media import asked_of_film, tier_of_pictures
 from tests.instrumentation.clients.bedrock.asking import MESSAGES, MODEL, body_of, client_of
 from tests.instrumentation.clients.conftest import Recorded
+from tests.instrumentation.clients.counting import spent
 from tests.standins.bedrock import Bedrock
 
 COUNTS = {
@@ -106,7 +108,7 @@ def test_a_ranking_by_a_model_costs_a_unit_for_each_hundred_documents(
 
 
 def test_a_guardrail_counts_its_text_units_by_policy(
-    runtime: Any, bedrock: Bedrock, recorded: Recorded
+    runtime: Any, bedrock: Bedrock, recorded: Recorded, tmp_path: Path
 ) -> None:
     bedrock.answer(body_of("guardrail.json"))
     with costmeter.attribute(feature="chat"):
@@ -122,6 +124,10 @@ def test_a_guardrail_counts_its_text_units_by_policy(
         ("guardrail-automated-reasoning", {"text_units": 1}, 0),
     ]
     assert {one.attributes["feature"] for one in policies} == {"chat"}
+    # Two text units at 0.15 dollars a thousand for either of two, a picture at 0.00075, two at 0.10,
+    # one at 0.17.
+    in_nano_usd = 2 * 300_000 + 750_000 + 200_000 + 170_000
+    assert spent(tmp_path / "ledger.db", [call, *policies]) == in_nano_usd
 
 
 def test_a_guardrail_beside_a_model_counts_where_the_trace_tells_it(

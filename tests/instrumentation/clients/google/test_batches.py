@@ -13,6 +13,7 @@ from google import genai
 import costmeter
 from costmeter.instrumentation.clients.google_genai_batch import read_line, results_of
 from tests.instrumentation.clients.conftest import Recorded
+from tests.instrumentation.clients.counting import spent
 from tests.instrumentation.clients.google.asking import asking
 from tests.standins.google_genai import RESPONSES
 
@@ -104,3 +105,19 @@ def test_a_download_that_fails_is_no_call(client: genai.Client, recorded: Record
     with pytest.raises(genai.errors.ClientError):
         client.files.download(file="files/results", config=asking(fault="404"))
     assert recorded() == []
+
+
+def test_results_that_are_read_again_and_by_another_process_cost_once(
+    client: genai.Client, recorded: Recorded, tmp_path: Path
+) -> None:
+    client.batches.get(name="batches/8f3c2a1b")
+    client.files.download(file="files/results")
+    once = recorded()
+    client.batches.get(name="batches/8f3c2a1b")
+    client.files.download(file="files/results")
+    again = recorded()
+    assert (len(once), len(again)) == (5, 5)
+    # gemini-2.5-flash twice: 176 at 150, 1,024 from the cache at 30, as without a batch, and 50 at
+    # 1,250 nano-dollars; gemini-2.5-pro: 40 at 625 and 2 at 5,000.
+    flash, pro = 26_400 + 30_720 + 62_500, 25_000 + 10_000
+    assert spent(tmp_path / "ledger.db", once, again) == 2 * flash + pro

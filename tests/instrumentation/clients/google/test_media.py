@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from costmeter.instrumentation.clients import begun
 from costmeter.instrumentation.clients.google_genai_media import FilmReader, ImageReader
 from costmeter.instrumentation.clients.reading import NO_JSON
 from tests.instrumentation.clients.conftest import Recorded
+from tests.instrumentation.clients.counting import spent
 from tests.instrumentation.clients.google.asking import asking
 from tests.standins.google_genai import RESPONSES
 
@@ -89,6 +91,21 @@ def test_a_film_counts_its_seconds_when_it_is_made_for_who_asked_for_it(
     assert (first.service_tier, first.attributes) == ("4k", {"feature": "trailer"})
     assert first.identity == again.identity == f"gcp.vertex_ai/{OPERATION}"
     assert first.usage == again.usage
+
+
+def test_a_film_that_is_asked_for_again_and_by_another_process_costs_once(
+    vertex: genai.Client, recorded: Recorded, tmp_path: Path
+) -> None:
+    operation = film(vertex, duration_seconds=6)
+    vertex.operations.get(operation)
+    vertex.operations.get(operation)
+    first = recorded()
+    begun.forget()  # as another process, which did not ask for it
+    vertex.operations.get(operation)
+    again = recorded()
+    assert (len(first), len(again)) == (2, 1)
+    # Two films of six seconds at 0.40 dollars.
+    assert spent(tmp_path / "ledger.db", first, again) == 4_800_000_000
 
 
 @pytest.mark.parametrize(
