@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +18,7 @@ from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
 from costmeter.instrumentation.clients.mistral_answers import Asked, decode_asked
+from costmeter.instrumentation.clients.mistral_sockets import Sockets
 from costmeter.instrumentation.clients.retries import before, retried, seams, status_after
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ class Mistral:
         return {**given, "request": other}
 
     def provider(self, url: str) -> str:
-        """Return the provider at a URL: Mistral has hosts by region and by product."""
-        host = urlsplit(url).hostname or ""
-        default = "mistral_ai" if host.endswith(".mistral.ai") else ""
-        return self._settings.providers.at(url, default)
+        """Return the provider at a URL."""
+        return self._settings.providers.at(url)
 
     def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
@@ -146,5 +144,6 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
     dialect = Mistral(settings)
     return [
         *(Seam(module.Mistral, name, dialect) for name in ("do_request", "do_request_async")),
+        Sockets(dialect.provider),
         *seams("mistralai", (_RETRIES,), "_get_sleep_interval", before(dialect.again)),
     ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from tests.instrumentation.clients.calls.making import standing_in
 from tests.instrumentation.clients.calls.sdk import (
     FREE,
-    UNTRIED,
     Call,
     Client,
     Sdk,
@@ -23,6 +22,7 @@ from tests.instrumentation.clients.calls.sdk import (
     Way,
 )
 from tests.standins.mistral import create_app
+from tests.standins.mistral_sockets import REALTIME, SPEECH, serving_sockets
 
 MESSAGES = [{"role": "user", "content": "What does it cost?"}]
 CHAT = {"model": "mistral-small-latest", "messages": MESSAGES}
@@ -150,13 +150,46 @@ UNMETERED = {
         Call("responses.count_input_tokens", RESPOND),
         Call("beta.conversations.get_history", {"conversation_id": "conv_1"}),
     ],
-    UNTRIED: [Call("audio.realtime", ways=())],
 }
+SOCKETS = [
+    Call(
+        "audio.realtime.connect",
+        {"model": REALTIME},
+        [Seen("transcription", REALTIME, {"input_audio_seconds": 203})],
+        STREAM,
+    ),
+    Call(
+        "audio.realtime_speech.connect",
+        {"model": SPEECH},
+        [Seen("speech", SPEECH, {"input_characters": 12})],
+        STREAM,
+    ),
+]
+
+
+def connected(client: Any, call: Call, way: Way, *, asynchronous: bool) -> Callable[..., Any]:
+    """Return what opens a connection, and has something said where that is to be spoken."""
+
+    async def connect(**asked: Any) -> Any:
+        connection = await attrgetter(call.name)(client)(**asked)
+        if hasattr(connection, "send_text"):
+            await connection.send_text("Für 5 € mehr")
+        return connection
+
+    return connect
 
 
 def serving_mistral() -> AbstractContextManager[Standin]:
     """Serve the stand-in."""
     return standing_in(create_app())
+
+
+@contextmanager
+def serving_mistral_sockets() -> Iterator[Standin]:
+    """Serve what stands in for Mistral's WebSockets."""
+    asked: list[str] = []
+    with serving_sockets(asked) as url:
+        yield Standin(url, asked)
 
 
 def opened(url: str) -> Any:
@@ -171,6 +204,10 @@ SDK = Sdk(
         Client(
             "`Mistral`, its methods and those that end in `_async`", "mistral_ai", serving_mistral,
             opened, opened, METERED, UNMETERED, method,
-        )
+        ),
+        Client(
+            "`Mistral` over WebSockets", "mistral_ai", serving_mistral_sockets,
+            None, opened, SOCKETS, {}, connected,
+        ),
     ],
 )  # fmt: skip
