@@ -6,7 +6,10 @@ one, ``x-standin-fault`` what shall go wrong, see :mod:`tests.standins.answering
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +20,28 @@ from tests.standins.answering import Answering
 
 Answer = Callable[[Request], Awaitable[Response]]
 _STREAMS = "text/event-stream"
+
+
+_TIME = re.compile(rb'"((?:created|started|completed|finished|cancelled|failed)_at)": ?\d+')
+
+
+class _Recent(Answering):
+    """Answers as if all had been a minute ago."""
+
+    async def document(self, request: Request, name: str) -> Response:
+        response = await super().document(request, name)
+        if response.status_code != HTTPStatus.OK:
+            return response
+        return Response(_recent(bytes(response.body)), media_type=response.media_type)
+
+    async def _events(self, events: list[str], fault: str | None) -> AsyncIterator[str]:
+        recent = [_recent(event.encode()).decode() for event in events]
+        async for event in super()._events(recent, fault):
+            yield event
+
+
+def _recent(body: bytes) -> bytes:
+    return _TIME.sub(rb'"\1": %d' % (time.time() - 60), body)
 
 
 _BEGINNING = (
@@ -46,7 +71,7 @@ def create_app(at_once: Answer | None = None) -> Starlette:
     Args:
         at_once: answers requests for responses that are not to be made in the background.
     """
-    answers = Answering("openai_begun")
+    answers = _Recent("openai_begun")
 
     def document(name: str, stream: str = "") -> Answer:
         async def answer(request: Request) -> Response:

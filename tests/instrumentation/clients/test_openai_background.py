@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,13 @@ def test_one_that_failed_later_is_one_too(
     reading = BackgroundReader(begins=False).read({**failed, "error": {"code": "server_error"}})
     assert (reading.status, reading.usage, reading.model) == ("server_error", None, MODEL)
     assert reading.over
+
+
+def test_one_that_is_fetched_long_after_its_end_does_not_count_anew() -> None:
+    ended = int(time.time()) - 31 * 86_400
+    done = {"id": ID, "background": True, "status": "completed", "completed_at": ended}
+    assert not BackgroundReader(begins=False).read(done).over
+    assert BackgroundReader(begins=False).read(done | {"completed_at": ended + 2 * 86_400}).over
 
 
 def test_fetching_what_cannot_be_had_is_no_call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,16 @@ def test_the_gate_is_asked_before_work_begins_and_not_where_it_is_asked_for(
     client.fine_tuning.jobs.cancel("ftjob-abc123")
     client.containers.create(name="python")
     assert admitted == [("video_generation", "sora-2-pro"), ("execute_tool", "")]
+
+
+@pytest.mark.parametrize(("days", "over"), [(29, True), (31, False)])
+def test_training_that_is_looked_at_long_after_its_end_does_not_count_anew(
+    days: int, over: bool
+) -> None:
+    ended = int(time.time()) - days * 86_400
+    begun_at = {"created_at": ended - 40 * 86_400}
+    reading = JobReader(TRAINING).read(body("job.json") | begun_at | {"finished_at": ended})
+    assert reading.over is over
 
 
 def test_a_larger_film_counts_its_size_as_the_service_tier() -> None:

@@ -31,6 +31,11 @@ MOST: Final = 10_000
 """Pieces of work that are remembered; of more, the oldest are forgotten."""
 
 
+REMEMBERED_SECONDS: Final = 30 * 86_400
+"""How long after its end work is counted. A ledger forgets what it has counted, after 90 days by
+default; work that a provider keeps for ever must not count anew when it is looked at after that."""
+
+
 class Told(Reading, frozen=True, gc=False):
     """What an answer tells of a piece of work.
 
@@ -57,12 +62,21 @@ class Work(NamedTuple):
     asked: Mapping[str, Any]
 
 
+_ENDED: Final = ("finished_at", "completed_at", "cancelled_at", "failed_at", "created_at")
+"""Where work tells when it ended, or at least began, in seconds since 1970."""
 _begun: Final[dict[tuple[str, str], Work]] = {}
 
 
 def work_of(provider: str, name: str) -> Work | None:
     """Return a piece of work, where it was begun here."""
     return _begun.get((provider, name))
+
+
+def is_past(fields: Mapping[str, Any]) -> bool:
+    """Return whether work has ended too long ago to be counted now, by the times that it tells."""
+    told = (fields.get(name) for name in _ENDED)
+    ended = next((at for at in told if isinstance(at, int | float)), None)
+    return ended is not None and ended < time_ns() / 1e9 - REMEMBERED_SECONDS
 
 
 def forget() -> None:

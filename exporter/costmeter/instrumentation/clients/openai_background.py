@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients import openai_usage
-from costmeter.instrumentation.clients.begun import Told
+from costmeter.instrumentation.clients.begun import Told, is_past
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.openai_stream import StreamWatcher
@@ -73,7 +73,7 @@ class BackgroundReader:
         name = ""
         if self._begins or fields.get("background"):
             name = text_of(fields.get("id"))
-        over = bool(name) and fields.get("status") not in _UNDER_WAY
+        over = bool(name) and fields.get("status") not in _UNDER_WAY and not is_past(fields)
         return Told(**msgspec.structs.asdict(reading), name=name, over=over)
 
 

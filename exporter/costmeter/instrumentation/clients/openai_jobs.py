@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from costmeter.instrumentation.clients import openai_usage
-from costmeter.instrumentation.clients.begun import Told
+from costmeter.instrumentation.clients.begun import Told, is_past
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
@@ -84,7 +84,7 @@ class JobReader:
             odd=tuple(odd),
             others=told.others,
             name=text_of(fields.get("id")),
-            over=bool(status) or self._kind is CONTAINERS,
+            over=self._kind is CONTAINERS or (bool(status) and not is_past(fields)),
         )
 
     def read_json(self, body: bytes) -> Reading:
