@@ -14,7 +14,7 @@ from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.schema import PricesConfig
 
-RESPONSES = Path(__file__).parents[2] / "responses" / "bedrock"
+RESPONSES = Path(__file__).parents[3] / "responses" / "bedrock"
 CLAUDE = {
     "input_tokens": 2510,  # 10, and 2,000 read from the cache, and 500 written to it
     "cache_read_tokens": 2000,
