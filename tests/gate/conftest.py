@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from costmeter.instrumentation import boundary, gate_client
+from costmeter.instrumentation import boundary, gate_client, gate_lines
 from costmeter.instrumentation.reserved import reserved
 from costmeter.journal import process
 from tests.gate.stack import Stack
@@ -18,6 +18,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     stack.journal.mkdir(exist_ok=True)
     monkeypatch.setenv("COSTMETER_JOURNAL", str(stack.journal))
     monkeypatch.setattr(boundary, "_told", set())
+    monkeypatch.setattr(gate_lines, "TIMEOUT_SECONDS", 10)  # a busy machine is no gate that is gone
     for name in ("COSTMETER_GATE", "COSTMETER_GATE_FALLBACK", "COSTMETER_DISABLED"):
         monkeypatch.delenv(name, raising=False)
     process.reset()

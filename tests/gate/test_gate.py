@@ -18,7 +18,7 @@ import pytest
 
 import costmeter
 from costmeter import BudgetExceededError, gate
-from costmeter.instrumentation import gate_client
+from costmeter.instrumentation import gate_client, gate_lines
 from costmeter.units import NANO
 from tests.gate.stack import HARD, Stack
 from tests.waiting import until
@@ -234,6 +234,7 @@ def test_a_gate_that_does_not_answer_is_not_waited_for_again_and_again(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ):
     asked = []
+    monkeypatch.setattr(gate_lines, "TIMEOUT_SECONDS", 0.25)
     with socket.socket(socket.AF_UNIX) as deaf:
         path = stack.directory / "deaf"
         deaf.bind(os.path.relpath(path))

@@ -388,16 +388,19 @@ def test_real_children_that_come_and_go_cost_what_getrusage_tells() -> None:
 
 def test_real_grandchildren_that_were_never_seen_cost_what_getrusage_tells() -> None:
     watched = Watched(Path("/proc"), pid=os.getpid())
+    outer = cpu_seconds()
     watched.sample()
-    before = cpu_seconds()
+    inner = cpu_seconds()
     script = f"import subprocess, sys\nsubprocess.run([sys.executable, '-S', '-c', {BURN!r}])\n"
     subprocess.run(
         [sys.executable, "-S", "-c", script.format(seconds=0.1)], check=True, close_fds=False
     )
-    used = cpu_seconds() - before
+    least = cpu_seconds() - inner
     watched.sample()
-    assert used > 0.1
-    assert watched.tree.cpu_ns / 1e9 == pytest.approx(used, abs=2 * SLACK_SECONDS)
+    most = cpu_seconds() - outer  # with what other threads of this process do beside
+    assert least > 0.1
+    seen = watched.tree.cpu_ns / 1e9
+    assert least - 2 * SLACK_SECONDS <= seen <= most + 2 * SLACK_SECONDS
     watched.tree.close()
 
 
