@@ -5,14 +5,19 @@ INSTALLED := $(VENV)/.installed
 LITELLM := .venv-litellm
 # Twice as many as processors: many a test waits for a Prometheus more than it computes.
 WORKERS := $(shell expr 2 '*' $$(nproc))
+# A dozen SDKs are not to be compiled anew by each process that imports them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format docs bench dashboards constraints clean
+.PHONY: help setup packages up test tests tests-litellm check format docs bench dashboards \
+  constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(INSTALLED) ## set everything up: virtual environment and Debian's packages
+setup: $(INSTALLED) packages ## set everything up: virtual environment and Debian's packages
+
+packages:
 	@scripts/debian-packages
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -26,8 +31,14 @@ $(LITELLM)/.installed: pyproject.toml constraints-litellm.txt
 up: setup ## run the whole stack in the foreground; Ctrl-C ends it
 	@$(BIN)/python -m examples.up
 
-test: setup check $(LITELLM)/.installed ## set everything up and run every test
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+test: ## set everything up, check it and run every test
+	@$(MAKE) --jobs --output-sync setup $(LITELLM)/.installed
+	@$(MAKE) --jobs tests tests-litellm check
+
+tests: setup
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+tests-litellm: $(LITELLM)/.installed
 	$(LITELLM)/bin/pytest tests/litellm
 
 check: $(INSTALLED) ## lint, types, import directions
