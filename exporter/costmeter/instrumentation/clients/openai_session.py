@@ -29,7 +29,9 @@ from costmeter.instrumentation.context import attribution
 
 _TELLING: Final = (b'"usage"', b'"session.', b'"response.created"')
 """What stands in messages that may tell something."""
-_PIECE: Final = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]*\.delta"')
+_PIECE: Final = re.compile(rb'"type"\s*:\s*"(response\.)?[a-z_.]+\.delta"')
+_HEAD: Final = 200
+"""Bytes of a message that tell its type, as a rule: what follows may be a lot of sound."""
 _ENDS: Final = frozenset(
     {"response.done", "response.completed", "response.incomplete", "response.failed"}
 )
@@ -76,9 +78,10 @@ class Session:
         Raises:
             msgspec.DecodeError: it is no JSON.
         """
-        if any(word in message for word in _TELLING):
-            self._take(_decode(message))
-        elif self._silent and _PIECE.search(message):
+        if (piece := _PIECE.search(message, 0, _HEAD)) is None:
+            if any(word in message for word in _TELLING):
+                self._take(_decode(message))
+        elif self._silent and piece[1]:
             for call in self._silent:
                 call.first_chunk()
             self._silent.clear()
