@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients.bedrock_usage import model_name
-from costmeter.instrumentation.clients.begun import Told, work_of
+from costmeter.instrumentation.clients.begun import Told, is_long_past, work_of
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import Reading
 
@@ -96,7 +96,7 @@ class AsyncInvokeReader:
             name=model_name(text_of(response.get("invocationArn"))),
             model=model_name(text_of(response.get("modelArn"))),
             status=_ENDS.get(status, "ok"),
-            over=status in _ENDS,
+            over=status in _ENDS and not is_long_past(response.get("endTime")),
         )
         work = work_of(self._provider, told.name)
         if told.status != "ok" or not told.over or work is None or not work.asked["seconds"]:

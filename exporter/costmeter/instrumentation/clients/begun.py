@@ -26,6 +26,7 @@ from costmeter.usage import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
 MOST: Final = 10_000
 """Pieces of work that are remembered; of more, the oldest are forgotten."""
@@ -77,6 +78,11 @@ def is_past(fields: Mapping[str, Any]) -> bool:
     told = (fields.get(name) for name in _ENDED)
     ended = next((at for at in told if isinstance(at, int | float)), None)
     return ended is not None and ended < time_ns() / 1e9 - REMEMBERED_SECONDS
+
+
+def is_long_past(ended: datetime | None) -> bool:
+    """Do the same for an instant at which work has ended; None where that is not told."""
+    return ended is not None and is_past({"finished_at": ended.timestamp()})
 
 
 def forget() -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from costmeter.instrumentation.clients.batch_results import Result
+from costmeter.instrumentation.clients.begun import is_long_past
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.google_genai_usage import Answer, status_of_error
 from costmeter.instrumentation.clients.reading import Reading
@@ -50,9 +52,10 @@ class _Output(msgspec.Struct, rename="camel"):
     inlined_embed_content_responses: _Inlined | None = None
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, rename="camel"):
     model: str = ""
     output: _Output | None = None
+    end_time: datetime | None = None
 
 
 class _Batch(msgspec.Struct):
@@ -81,6 +84,8 @@ def results_of(body: str | bytes) -> tuple[str, Iterator[Result]]:
     """
     batch = _decode_batch(body or "{}")
     told = batch.metadata or _Metadata()
+    if is_long_past(told.end_time):
+        return batch.name, iter(())
     output = told.output or _Output()
     inlined = output.inlined_responses or output.inlined_embed_content_responses or _Inlined()
     model = told.model.rpartition("/")[2]

@@ -6,11 +6,12 @@ Source: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/tu
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients.begun import Told
+from costmeter.instrumentation.clients.begun import Told, is_long_past
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.google_genai_usage import whole
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading
@@ -34,6 +35,7 @@ class _Job(msgspec.Struct, rename="camel"):
     supervised_tuning_spec: Any = None
     preference_optimization_spec: Any = None
     tuning_data_stats: Any = None
+    end_time: datetime | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Job).decode
@@ -61,7 +63,7 @@ class JobReader:
             status=_ENDS.get(job.state, "ok"),
             odd=tuple(odd),
             name=job.name,
-            over=job.state in _ENDS,
+            over=job.state in _ENDS and not is_long_past(job.end_time),
         )
 
 

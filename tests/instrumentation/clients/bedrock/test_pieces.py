@@ -188,6 +188,15 @@ def test_a_film_that_was_not_made_or_asked_for_elsewhere_has_no_usage(
     assert [(one.status, one.usage) for one in recorded()] == [("error", {}), ("ok", {})]
 
 
+def test_a_film_that_was_made_long_ago_is_not_counted_now(
+    runtime: Any, bedrock: Bedrock, recorded: Recorded
+) -> None:
+    body = body_of("film.json").replace(b'"status"', b'"endTime": "2025-01-01T00:00:00Z", "status"')
+    bedrock.answer(body)
+    assert runtime.get_async_invoke(invocationArn=ARN)["endTime"].year == 2025
+    assert recorded() == []
+
+
 def test_a_film_that_is_refused_is_a_call_that_failed(
     runtime: Any, bedrock: Bedrock, recorded: Recorded
 ) -> None:

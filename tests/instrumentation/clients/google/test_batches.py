@@ -71,6 +71,13 @@ def test_a_batch_that_is_not_done_has_no_results(client: genai.Client, recorded:
     assert (name, list(results)) == ("batches/1", [])
 
 
+def test_a_batch_that_ended_long_ago_is_not_counted_now() -> None:
+    body = (RESPONSES / "batch.json").read_text()
+    old = body.replace('"createTime"', '"endTime": "2025-01-01T00:00:00.5Z", "createTime"')
+    assert len(list(results_of(body)[1])) == 2
+    assert list(results_of(old)[1]) == []
+
+
 @pytest.mark.parametrize("to", ["memory", "path", "file"])
 async def test_each_result_in_a_file_is_a_call_however_it_is_downloaded(
     client: genai.Client, recorded: Recorded, tmp_path: Path, to: str

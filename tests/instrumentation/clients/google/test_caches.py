@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from google import genai
@@ -103,3 +104,9 @@ def test_a_job_that_does_not_tell_what_it_has_used_has_no_usage(
     reading = JobReader().read(json.dumps(body | changed))
     assert (reading.usage, reading.status) == (None, status)
     assert JobReader().read("<html>") == NO_JSON
+
+
+def test_a_job_that_ended_long_ago_is_not_counted_now() -> None:
+    body = json.loads((RESPONSES / "job.json").read_text())
+    told: Any = JobReader().read(json.dumps(body | {"endTime": "2025-01-01T00:00:00.5Z"}))
+    assert not told.over  # the ledger may have forgotten that it was counted
