@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.fields import counts_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 from costmeter.usage import MAX_QUANTITY
 
@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 
 _BASE_TIERS: Final = frozenset({"", "standard"})
 """Service tiers and speeds that are the base price."""
+
+_COUNTS: Final = {
+    "input_tokens": "input_tokens",
+    "cache_read_input_tokens": "cache_read_tokens",
+    "cache_creation_input_tokens": "cache_write_tokens",
+    "output_tokens": "output_tokens",
+}
+"""Keys by the names in ``usage``; their input tokens are to have the cached ones added."""
+_LIFETIMES: Final = {
+    "ephemeral_1h_input_tokens": "cache_write_1h_tokens",
+    "ephemeral_5m_input_tokens": "cache_write_5m_tokens",
+}
+_TOOLS: Final = {"web_search_requests": "web_searches"}
+_PARTS: Final = {"thinking_tokens": "reasoning_tokens"}
 
 ERROR_TYPES: Final = {
     "authentication_error": "authentication",
@@ -71,7 +85,7 @@ def read(body: object) -> Reading:
     usage = _usage(of, strange)
     others = _add_iterations(of, usage, strange)
     return Reading(
-        usage=_sensible(usage),
+        usage=usage,
         model=model,
         service_tier=_tier(of),
         odd=tuple(strange),
@@ -94,30 +108,21 @@ def error_status(error: object) -> str:
 
 
 def _usage(of: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
-    """Return one ``usage``, or one of its iterations, in our keys."""
-
-    def count(name: str, fields: Mapping[str, Any] | None = of) -> int:
-        return count_of(name, fields.get(name), odd) if fields else 0
-
-    lifetimes = fields_of(of.get("cache_creation"))
-    hour = count("ephemeral_1h_input_tokens", lifetimes)
-    written = max(
-        count("cache_creation_input_tokens"), hour + count("ephemeral_5m_input_tokens", lifetimes)
-    )
-    read_back = count("cache_read_input_tokens")
-    output = count("output_tokens")
-    thinking = count("thinking_tokens", fields_of(of.get("output_tokens_details")))
-    if thinking > output:
-        odd.append(f"thinking_tokens {thinking}, more than the {output} that it is a part of")
-    return {
-        "input_tokens": count("input_tokens") + read_back + written,
-        "cache_read_tokens": read_back,
-        "cache_write_tokens": written,
-        "cache_write_1h_tokens": hour,
-        "output_tokens": output,
-        "reasoning_tokens": min(thinking, output),
-        "web_searches": count("web_search_requests", fields_of(of.get("server_tool_use"))),
-    }
+    """Return one ``usage``, or one of its iterations, in our keys; zeros are left out."""
+    usage = counts_of(of, _COUNTS, odd)
+    if details := fields_of(of.get("output_tokens_details")):
+        usage |= counts_of(details, _PARTS, odd, usage.get("output_tokens", 0))
+    if tools := fields_of(of.get("server_tool_use")):
+        usage |= counts_of(tools, _TOOLS, odd)
+    if lifetimes := fields_of(of.get("cache_creation")):
+        usage |= counts_of(lifetimes, _LIFETIMES, odd)
+        told = usage.pop("cache_write_5m_tokens", 0) + usage.get("cache_write_1h_tokens", 0)
+        if told > usage.get("cache_write_tokens", 0):
+            usage["cache_write_tokens"] = min(told, MAX_QUANTITY)
+    cached = usage.get("cache_read_tokens", 0) + usage.get("cache_write_tokens", 0)
+    if cached:
+        usage["input_tokens"] = min(usage.get("input_tokens", 0) + cached, MAX_QUANTITY)
+    return usage
 
 
 def _add_iterations(
@@ -131,16 +136,11 @@ def _add_iterations(
         match fields.get("type"):
             case "compaction":
                 for key, amount in _usage(fields, odd).items():
-                    usage[key] += amount
+                    usage[key] = min(usage.get(key, 0) + amount, MAX_QUANTITY)
             case "advisor_message":
-                own = _usage(fields, odd)
-                others.append(Share(model=text_of(fields.get("model")), usage=_sensible(own)))
+                model = text_of(fields.get("model"))
+                others.append(Share(model=model, usage=_usage(fields, odd)))
     return tuple(others)
-
-
-def _sensible(usage: dict[str, int]) -> dict[str, int]:
-    """Return usage without zeros, and no sum beyond what an event may hold."""
-    return {key: min(amount, MAX_QUANTITY) for key, amount in usage.items() if amount}
 
 
 def _tier(of: Mapping[str, Any]) -> str:

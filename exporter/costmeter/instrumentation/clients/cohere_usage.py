@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.fields import counts_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
 
@@ -26,6 +26,18 @@ _STATUS: Final = {"ERROR": "server_error", "TIMEOUT": "timeout", "USER_CANCEL": 
 
 _IMAGES: Final = "images"
 """A billed unit that has no key in :data:`costmeter.usage.USAGE_KEYS`: pictures that were read."""
+
+_UNITS: Final = {
+    "input_tokens": "input_tokens",
+    "text_tokens": "text_tokens",
+    "image_tokens": "input_image_tokens",
+    "output_tokens": "output_tokens",
+    "search_units": "search_units",
+    "classifications": "classifications",
+    "pages": "input_pages",
+}
+"""Keys by the names of what is billed; text has none of its own."""
+_CACHED: Final = {"cached_tokens": "cache_read_tokens"}
 
 
 class _Body(msgspec.Struct):
@@ -103,23 +115,13 @@ def _usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int] | None
     if units is None:
         return None
 
-    def count(name: str) -> int:
-        return count_of(name, units.get(name), odd)
-
-    image = count("image_tokens")
+    usage = counts_of(units, _UNITS, odd)
     # Embeddings of text and images are reported by either kind, by their sum, or by all of these.
-    whole = max(count("input_tokens"), count("text_tokens") + image)
-    cached = count_of("cached_tokens", reported.get("cached_tokens"), odd)
-    usage = {
-        "input_tokens": whole,
-        "cache_read_tokens": min(cached, whole),
-        "input_image_tokens": image,
-        "output_tokens": count("output_tokens"),
-        "search_units": count("search_units"),
-        "classifications": count("classifications"),
-        "input_pages": count("pages"),
-    }
-    usage = {key: number for key, number in usage.items() if number}
+    image = usage.get("input_image_tokens", 0)
+    whole = max(usage.get("input_tokens", 0), usage.pop("text_tokens", 0) + image)
+    if whole:
+        usage["input_tokens"] = whole
+        usage |= counts_of(reported, _CACHED, odd, whole)
     if usage and units.get(_IMAGES) and not image:
         odd.append(f"{_IMAGES}, which are billed beside the tokens and are not metered")
     return usage

@@ -111,7 +111,7 @@ class Seam:
             except BaseException as error:
                 call.fail(error)
                 raise
-            self._answered(call, response)
+            self._answered(call, named, response)
             return response
 
         return method
@@ -127,7 +127,7 @@ class Seam:
             except BaseException as error:
                 call.fail(error)
                 raise
-            self._answered(call, response)
+            self._answered(call, named, response)
             return response
 
         return method
@@ -143,7 +143,7 @@ class Seam:
                 return
             try:
                 with original(client, *args, **named) as response:
-                    self._answered(call, response)
+                    self._answered(call, named, response)
                     yield response
             except BaseException as error:
                 call.fail(error)
@@ -162,7 +162,7 @@ class Seam:
                 return
             try:
                 async with original(client, *args, **named) as response:
-                    self._answered(call, response)
+                    self._answered(call, named, response)
                     yield response
             except BaseException as error:
                 call.fail(error)
@@ -182,14 +182,15 @@ class Seam:
             return call, (), self._dialect.to_model(given, call.instead)
         return call, args, named
 
-    def _answered(self, call: Call, response: Any) -> None:
+    def _answered(self, call: Call, named: Mapping[str, Any], response: Any) -> None:
         """End the call, or let it end with the body that is still to be read."""
-        if not boundary.attempt(self._follow, call, response, default=False):
+        if not boundary.attempt(self._follow, call, named, response, default=False):
             call.end("ok")
 
-    def _follow(self, call: Call, response: Any) -> bool:
+    def _follow(self, call: Call, named: Mapping[str, Any], response: Any) -> bool:
         # Clients for other platforms send the request elsewhere than the SDK was told.
-        call.provider = self._dialect.provider(str(response.url))
+        if response.request is not named.get("request"):
+            call.provider = self._dialect.provider(str(response.url))
         reader = call.reader or self._dialect
         if response.status_code >= _FIRST_REFUSAL:
             call.end(status_of_code(response.status_code))

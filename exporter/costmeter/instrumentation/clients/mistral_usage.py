@@ -12,34 +12,31 @@ https://docs.mistral.ai/studio/agents/agent-tools/websearch
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.fields import count_of, counts_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading, Share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BASE_TIERS: Final = frozenset({"", "default", "standard"})
 """Service tiers that are the base price."""
 
-_WHOLES: Final = (
-    (
-        "prompt_tokens",
-        "input_tokens",
-        "prompt_tokens_details",
-        "cached_tokens",
-        "cache_read_tokens",
-    ),
-    (
-        "completion_tokens",
-        "output_tokens",
-        "completion_tokens_details",
-        "reasoning_tokens",
-        "reasoning_tokens",
-    ),
-)
-"""Name and key of a whole, where its details stand, and name and key of the part in them."""
+_COUNTS: Final = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "prompt_audio_seconds": "input_audio_seconds",  # billed beside the tokens
+    "connector_tokens": "connector_tokens",  # in no other count
+}
+_PARTS: Final = {
+    "prompt_tokens_details": ("input_tokens", {"cached_tokens": "cache_read_tokens"}),
+    "completion_tokens_details": ("output_tokens", {"reasoning_tokens": "reasoning_tokens"}),
+}
+"""Which whole the details in ``usage`` are parts of, and the keys of the parts by their names."""
 
 _CONNECTORS: Final = {
     "code_interpreter": "container_sessions",
@@ -121,26 +118,19 @@ def _answering(outputs: msgspec.Raw) -> str:
     return next(filter(None, told), "")
 
 
-def _usage(used: Any, odd: list[str]) -> dict[str, int]:
-    usage: dict[str, int] = {}
-    for name, key, details, part_name, part_key in _WHOLES:
-        if not (whole := count_of(name, used.get(name), odd)):
-            continue
-        usage[key] = whole
-        parts = fields_of(used.get(details)) or {}
-        if part := count_of(part_name, parts.get(part_name), odd):
-            usage[part_key] = min(part, whole)
-    name = "prompt_audio_seconds"  # billed beside the tokens
-    if seconds := count_of(name, used.get(name), odd):
-        usage["input_audio_seconds"] = seconds
-    name = "connector_tokens"  # in no other count
-    if found := count_of(name, used.get(name), odd):
+def _usage(used: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
+    usage = counts_of(used, _COUNTS, odd)
+    for name, (whole, parts) in _PARTS.items():
+        if details := fields_of(used.get(name)):
+            usage |= counts_of(details, parts, odd, usage.get(whole, 0))
+    if found := usage.pop("connector_tokens", 0):
         usage["input_tokens"] = usage.get("input_tokens", 0) + found
     return usage
 
 
 def _connectors(used: Any, odd: list[str]) -> tuple[Share, ...]:
     """Return what a conversation used of Mistral's connectors."""
-    told = fields_of(used.get("connectors")) or {}
+    if not (told := fields_of(used.get("connectors"))):
+        return ()
     counts = ((name, key, count_of(name, told.get(name), odd)) for name, key in _CONNECTORS.items())
     return tuple(Share(model=name, usage={key: count}) for name, key, count in counts if count)

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 _LAST_EVENTS: Final = frozenset(
     {b'"response.completed"', b'"response.incomplete"', b'"response.failed"'}
 )
-_TELLING: Final = (b'"usage"', b'"error"', b"[DONE]")
-"""What lines hold that may tell something: the others are pieces of text, and not parsed."""
+_NO_USAGE: Final = (b'"usage":null', b'"usage": null')
+_USAGE: Final = (b'"usage":{', b'"usage": {')
+_TELLING: Final = (b'"error"', b"[DONE]")
+"""What lines hold that may tell something: the others are pieces of text, and not parsed.
+
+Where usage was asked for, every piece of text has one that is null. It is known by these two
+spacings; where there is another, each is parsed.
+"""
 _ABSENT: Final = frozenset({b"", b"null"})
 
 
@@ -41,15 +47,19 @@ _NONE: Final = _Event()
 
 
 def _tells(data: bytes) -> bool:
-    """Return whether data holds one of the telling words; a loop takes twice as long.
-
-    Where usage was asked for, every piece of text has one that is null; of other spacing than the
-    two that are common, it is told by parsing.
-    """
+    """Return whether data holds one of the telling words; a loop takes twice as long."""
     usages = data.count(b'"usage"')
-    if usages and usages != data.count(b'"usage":n') and usages != data.count(b'"usage": n'):
+    if usages and usages != sum(map(data.count, _NO_USAGE)):
         return True
     return b'"error"' in data or b"[DONE]" in data
+
+
+def _telling(lines: bytes) -> list[bytes]:
+    """Return the lines that hold one of the telling words."""
+    if not _tells(lines):
+        return []
+    known = lines.count(b'"usage"') == sum(map(lines.count, _NO_USAGE + _USAGE))
+    return telling(lines, _TELLING + (_USAGE if known else (b'"usage"',)))
 
 
 class StreamWatcher:
@@ -128,8 +138,8 @@ class StreamWatcher:
         shown = lines
         if self._hiding:
             shown = b"".join([line for line in lines.splitlines(True) if self._shown(line)])
-        elif _tells(lines):
-            for line in telling(lines, _TELLING):
+        else:
+            for line in _telling(lines):
                 self._shown(line)
         for data in self._open.passed(lines):
             self._first = self._first if self._body else data

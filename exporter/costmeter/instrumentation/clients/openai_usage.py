@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients import openai_tools
-from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.fields import count_of, counts_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 
 _WHOLES: Final = {
@@ -135,34 +135,15 @@ def _reported(fields: Mapping[str, Any], odd: list[str]) -> Mapping[str, Any] | 
 
 def _usage(of: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
     """Return reported usage in our keys."""
-    usage: dict[str, int] = {}
-    details = []
-    for name, value in of.items():
-        if key := _WHOLES.get(name):
-            if value and (count := count_of(name, value, odd)):
-                usage[key] = count
-        elif value and name in _PARTS:
-            details.append((name, value))
+    usage = counts_of(of, _WHOLES, odd)
     if of.get("total_tokens") != usage.get("input_tokens", 0) + usage.get("output_tokens", 0):
         _add_unsplit(usage, of)
-    for name, value in details:
-        whole, parts = _PARTS[name]
-        _add_parts(usage, whole, value, parts, odd)
+    for name, (whole, parts) in _PARTS.items():
+        if name in of and (details := fields_of(of[name])):
+            usage |= counts_of(details, parts, odd, usage.get(whole, 0))
     if "cache_read_tokens" not in usage:
-        _add_parts(usage, "input_tokens", of, _CACHED_ELSEWHERE, odd)
+        usage |= counts_of(of, _CACHED_ELSEWHERE, odd, usage.get("input_tokens", 0))
     return usage
-
-
-def _add_parts(
-    usage: dict[str, int], whole: str, told: object, keys: Mapping[str, str], odd: list[str]
-) -> None:
-    """Add the parts of a whole that are told under the names of some keys; zero adds nothing."""
-    for name, value in (fields_of(told) or {}).items():
-        if value and (key := keys.get(name)) and (count := count_of(name, value, odd)):
-            if count > (most := usage.get(whole, 0)):
-                odd.append(f"{name} {count}, more than the {most} that it is a part of")
-                count = most
-            usage[key] = count
 
 
 def _add_unsplit(usage: dict[str, int], of: Mapping[str, Any]) -> None:

@@ -53,20 +53,25 @@ class Tap:
         self._chunks: Any = None
         self._streams = streams
         self._unread: list[bytes] = []
-        self._see = self._keep if later else watcher.feed
+        self._later = later
         for name in _TAPPED:
             setattr(response, name, getattr(self, name))
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Stand in for ``Response.iter_bytes``."""
         self._chunks = type(self._response).iter_bytes(self._response, chunk_size)
-        see, waits = self._see, self._streams
+        waits, later, unread, feed = self._streams, self._later, self._unread, self._watcher.feed
         try:
             for chunk in self._chunks:
                 if waits:
                     waits = False
                     self._call.first_chunk()
-                if seen := see(chunk):
+                if later:
+                    unread.append(chunk)
+                    if len(unread) >= _AT_ONCE:
+                        self._read()
+                    yield chunk
+                elif seen := feed(chunk):
                     yield seen
             self._read()
             if rest := self._watcher.flush():
@@ -79,13 +84,18 @@ class Tap:
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Stand in for ``Response.aiter_bytes``."""
         self._chunks = type(self._response).aiter_bytes(self._response, chunk_size)
-        see, waits = self._see, self._streams
+        waits, later, unread, feed = self._streams, self._later, self._unread, self._watcher.feed
         try:
             async for chunk in self._chunks:
                 if waits:
                     waits = False
                     self._call.first_chunk()
-                if seen := see(chunk):
+                if later:
+                    unread.append(chunk)
+                    if len(unread) >= _AT_ONCE:
+                        self._read()
+                    yield chunk
+                elif seen := feed(chunk):
                     yield seen
             self._read()
             if rest := self._watcher.flush():
@@ -118,13 +128,6 @@ class Tap:
         running = ("gi_running", "ag_running")
         if not any(getattr(self._chunks, name, False) for name in running):
             self._end("cancelled")
-
-    def _keep(self, chunk: bytes) -> bytes:
-        """Let a chunk pass, to be read with others."""
-        self._unread.append(chunk)
-        if len(self._unread) >= _AT_ONCE:
-            self._read()
-        return chunk
 
     def _read(self) -> None:
         """Feed the watcher with what has passed."""
