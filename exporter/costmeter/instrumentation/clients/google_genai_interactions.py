@@ -41,6 +41,8 @@ _PATH: Final = re.compile(r".*/(interactions|decisions|voices)(/[^/]+)?(/cancel)
 _OPERATIONS: Final = {"decisions": "decision", "voices": "voice"}
 """The operations of what is answered at once, and neither streams nor goes on."""
 
+_OF_MODELS: Final = "generate_content"
+_OF_AGENTS: Final = "invoke_agent"
 _EVENTS: Final = "text/event-stream"
 _GOES_ON: Final = frozenset({"", "in_progress", "queued"})
 _STATUSES: Final = {"failed": "error", "cancelled": "cancelled"}
@@ -162,16 +164,17 @@ class Interactions(_Answers):
         kind, again, _ = found.groups()
         provider = self.provider(str(request.url))
         if kind == "interactions" and again and request.method in ("GET", "POST"):
-            return Asking("generate_content", provider, "", reservation="")
+            return Asking(_OF_MODELS, provider, "", reservation="")
         if again or request.method != "POST":
             return None
         asked = _decode_asked(request.content)
         model = _name(text_of(asked.model) or text_of(asked.agent))
         if operation := _OPERATIONS.get(kind):
             return Call(operation, provider, model)
-        return Beginning(
-            "generate_content", provider, model, reader=_Answers(goes_on=asked.background is True)
-        )
+        reader = _Answers(goes_on=asked.background is True)
+        # The gate may send a question to another model, but not what an agent is to do.
+        operation = _OF_AGENTS if asked.model is None else _OF_MODELS
+        return Beginning(operation, provider, model, reader=reader)
 
     def to_model(self, given: Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return the same arguments, but asking another model."""

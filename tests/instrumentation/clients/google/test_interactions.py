@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
 from typing import Any
 
+import httpx2
 import pytest
 from google import genai
 
 import costmeter
-from costmeter.instrumentation.clients import Settings
+from costmeter.instrumentation.clients import Settings, call
 from costmeter.instrumentation.clients.google_genai_interactions import Interactions
 from costmeter.instrumentation.clients.reading import NO_JSON
 from tests.instrumentation.clients.conftest import Recorded
@@ -127,6 +129,40 @@ def test_raw_answers_are_read_along(client: genai.Client, recorded: Recorded) ->
 def test_vertex_ais_interactions_are_its_own(vertex: genai.Client, recorded: Recorded) -> None:
     vertex.interactions.create(**ASKED)
     assert [(event.provider, event.usage) for event in recorded()] == [("gcp.vertex_ai", USED)]
+
+
+def test_an_agent_is_asked_under_its_own_name_and_never_another_model(
+    client: genai.Client, recorded: Recorded
+) -> None:
+    with pytest.raises(Exception, match="asked for 429"):
+        client.interactions.create(
+            agent="deep-research-pro-preview-12-2025", input="What does it cost?",
+            extra_headers={"x-standin-fault": "429"},
+        )  # fmt: skip
+    (event,) = recorded()
+    assert (event.operation, event.model) == ("invoke_agent", "deep-research-pro-preview-12-2025")
+    assert event.status == "rate_limited"
+
+
+def test_the_gate_may_send_a_question_to_another_model(
+    client: genai.Client, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cheaper:
+        def admit(self, asked: call.Call, _: object, *, switching: bool) -> None:
+            assert switching
+            asked.instead = asked.model = "gemini-2.5-flash-lite"
+
+    sent: list[bytes] = []
+    client.interactions  # noqa: B018 - imports what is metered
+    monkeypatch.setattr(call, "gate", Cheaper())
+    send = httpx2.Client.send
+    monkeypatch.setattr(
+        httpx2.Client, "send", lambda *a, **k: sent.append(a[1].content) or send(*a, **k)
+    )
+    client.interactions.create(**ASKED)
+    assert json.loads(sent[0])["model"] == "gemini-2.5-flash-lite"
+    assert json.loads(sent[0])["input"] == ASKED["input"]
+    assert len(recorded()) == 1
 
 
 def test_deleting_and_listing_costs_nothing(client: genai.Client, recorded: Recorded) -> None:
