@@ -131,7 +131,7 @@ def test_where_another_library_has_wrapped_us_calls_pass_on_unmetered(
 def test_an_unknown_sdk_is_an_error_that_names_those_that_are_known() -> None:
     known = (
         "aiobotocore, anthropic, boto3, celery, cohere, fastapi, flask, google.genai, groq, litellm, "
-        "mistralai, ollama, openai, starlette"
+        "mistralai, mistralai.azure.client, mistralai.gcp.client, ollama, openai, starlette"
     )
     with pytest.raises(ConfigError, match=f"'opnai' is not one of: {known}$"):
         costmeter.instrument("opnai")

@@ -34,6 +34,9 @@ _ANSWERS = {
     "/v1/chat/moderations": ("moderation.json",),
     "/v1/classifications": ("classification.json",),
     "/v1/chat/classifications": ("classification.json",),
+    "/models/chat/completions": _CHAT,
+    "/providers/mistral/azure/ocr": ("ocr.json",),
+    "/v1/projects/{project}/locations/{region}/publishers/mistralai/models/{model}": _CHAT,
 }
 """The documents and the streams that requests are answered with, by their paths."""
 

@@ -63,8 +63,11 @@ _READERS: Final[dict[str, Callable[[Asked], Reader]]] = {
 }
 """What reads answers that are not like a chat's, by the path."""
 
-_RETRIES: Final = "mistralai.client.utils.retries"
-"""The module whose function says how long to wait before a retry, and is asked nothing else."""
+_RETRIES: Final = ".utils.retries"
+"""The module below that of a client whose function tells how long to wait before a retry.
+
+It is asked nothing else.
+"""
 _decode_whole = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -80,7 +83,7 @@ class Mistral:
     def start(self, client: Any, given: Mapping[str, Any]) -> Call | None:  # noqa: ARG002 - not asked
         """Return the call that is about to be made; None where it is not metered."""
         request = given["request"]
-        path = request.url.path.rpartition("/v1/")[2]
+        path = self.path(request.url)
         if request.method != "POST":
             return mistral_batch.download(self.provider(str(request.url)), path)
         if _CONVERSATION.fullmatch(path):
@@ -95,6 +98,11 @@ class Mistral:
             model=text_of(asked.model),  # none for an agent, which has its own
             reader=reader and reader(asked),
         )
+
+    def path(self, url: Any) -> str:
+        """Return what a request asks for, by its path behind the version."""
+        path: str = url.path
+        return path.rpartition("/v1/")[2]
 
     def again(self, exception: Any, *_: Any, **__: Any) -> None:
         """Tell that an attempt is made again, which ended in an exception."""
@@ -145,8 +153,21 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
         LookupError, AttributeError: the SDK is not made as it was.
     """
     dialect = Mistral(settings)
+    return [*seams_of(module, "Mistral", dialect), Sockets(dialect.provider)]
+
+
+def seams_of(module: ModuleType, client: str, dialect: Mistral) -> list[Patch]:
+    """Return the seams that meter a client of a module, and count its retries.
+
+    Raises:
+        LookupError, AttributeError: it is not made as it was.
+    """
+    metered = (
+        Seam(getattr(module, client), name, dialect) for name in ("do_request", "do_request_async")
+    )
     return [
-        *(Seam(module.Mistral, name, dialect) for name in ("do_request", "do_request_async")),
-        Sockets(dialect.provider),
-        *seams("mistralai", (_RETRIES,), "_get_sleep_interval", before(dialect.again)),
+        *metered,
+        *seams(
+            "mistralai", (module.__name__ + _RETRIES,), "_get_sleep_interval", before(dialect.again)
+        ),
     ]

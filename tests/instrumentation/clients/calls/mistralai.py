@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
 from typing import Any
 
+from mistralai.azure.client import MistralAzure
 from mistralai.client import Mistral
+from mistralai.gcp.client import MistralGCP
 from pydantic import BaseModel
 
 from tests.instrumentation.clients.calls.making import standing_in
@@ -197,9 +199,20 @@ def opened(url: str) -> Any:
     return Mistral(api_key="key", server_url=url, timeout_ms=5000)
 
 
+def opened_azure(url: str) -> Any:
+    """Open a client for Azure."""
+    return MistralAzure(api_key="key", server_url=url, timeout_ms=5000)
+
+
+def opened_gcp(url: str) -> Any:
+    """Open a client for Google Cloud."""
+    return MistralGCP(project_id="project", access_token="key", server_url=url, timeout_ms=5000)
+
+
+CHATS = [Call("chat.complete", CHAT, CHATTED), Call("chat.stream", CHAT, CHATTED, STREAM)]
 SDK = Sdk(
     "mistralai",
-    ("mistralai",),
+    ("mistralai", "mistralai.azure.client", "mistralai.gcp.client"),
     [
         Client(
             "`Mistral`, its methods and those that end in `_async`", "mistral_ai", serving_mistral,
@@ -208,6 +221,20 @@ SDK = Sdk(
         Client(
             "`Mistral` over WebSockets", "mistral_ai", serving_mistral_sockets,
             None, opened, SOCKETS, {}, connected,
+        ),
+        Client(
+            "`MistralAzure`", "azure.ai.inference", serving_mistral, opened_azure, opened_azure,
+            [*CHATS, Call("ocr.process", READ, paged(input_pages=2))],
+            method=method, told=False,
+        ),
+        Client(
+            "`MistralGCP`", "gcp.vertex_ai", serving_mistral, opened_gcp, opened_gcp,
+            [
+                *CHATS,
+                Call("fim.complete", FILL_IN, FILLED_IN_STREAM),
+                Call("fim.stream", FILL_IN, FILLED_IN_STREAM, STREAM),
+            ],
+            method=method, told=False,
         ),
     ],
 )  # fmt: skip
