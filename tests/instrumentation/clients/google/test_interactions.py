@@ -156,9 +156,12 @@ def test_the_gate_may_send_a_question_to_another_model(
     client.interactions  # noqa: B018 - imports what is metered
     monkeypatch.setattr(call, "gate", Cheaper())
     send = httpx2.Client.send
-    monkeypatch.setattr(
-        httpx2.Client, "send", lambda *a, **k: sent.append(a[1].content) or send(*a, **k)
-    )
+
+    def sending(http: Any, request: Any, **named: Any) -> Any:
+        sent.append(request.content)
+        return send(http, request, **named)
+
+    monkeypatch.setattr(httpx2.Client, "send", sending)
     client.interactions.create(**ASKED)
     assert json.loads(sent[0])["model"] == "gemini-2.5-flash-lite"
     assert json.loads(sent[0])["input"] == ASKED["input"]
