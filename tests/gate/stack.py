@@ -94,7 +94,8 @@ class Stack:
             reservation=reservation,
         )
         assert self._writer.write(msgspec.json.encode(event))
-        until(lambda: self.spent(team) != before)
+        # What a call before it cost may come to the ledger only now.
+        until(lambda: self.spent(team) >= before + event.cost_nano_usd)
 
     def spent(self, budget: str = "search") -> int:
         """Return what was spent of a budget today, in nano-dollars."""

@@ -47,7 +47,9 @@ def test_an_alert_as_json_has_it() -> None:
     }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=12))
 def test_what_is_told_twice_in_a_row_is_news_once(
     ledger: Ledger, told: list[tuple[str, bool]]
