@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -36,7 +35,7 @@ def eventually(look: Callable[[], T], wanted: Callable[[T], bool], seconds: floa
             seen = look()
             if wanted(seen):
                 return seen
-        except (URLError, ConnectionError, KeyError, json.JSONDecodeError) as error:
+        except (OSError, KeyError, json.JSONDecodeError) as error:
             seen = repr(error)
         time.sleep(0.1)
     raise AssertionError(f"not in {seconds} s; seen last: {seen}")
