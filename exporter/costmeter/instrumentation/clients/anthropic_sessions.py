@@ -91,13 +91,11 @@ def call_of(provider: str, method: str, path: str) -> Call | None:
     if _SESSION.fullmatch(path):
         told = Documents(functools.partial(_remember, provider))
         return Download("chat", provider, "", reader=told, reservation="")
+    told = Documents(functools.partial(_dream, provider))
     if path == "/v1/dreams" and method == "post":
-        return Beginning(
-            "chat", provider, "", reader=Documents(functools.partial(_dream, provider))
-        )
+        return Beginning("chat", provider, "", reader=told)
     if _DREAM.fullmatch(path) and method == "get":
-        reader = Documents(functools.partial(_dream, provider))
-        return Asking("chat", provider, "", reader=reader, reservation="")
+        return Asking("chat", provider, "", reader=told, reservation="")
     return None
 
 
