@@ -86,9 +86,11 @@ def test_a_provider_that_fails_is_a_bad_gateway_and_is_counted(
     answer = service.post("/summarise", json={"text": "Long."})
     assert answer.status_code == 502
     assert answer.json()["detail"].startswith("the provider failed: ")
-    (event,) = events(tmp_path)
-    assert event.status in {"rate_limited", "server_error"}
-    assert (event.usage, event.attributes["feature"]) == ({}, "summarise")
+    recorded = events(tmp_path)
+    assert [(event.calls, event.retries) for event in recorded] == [(0, 1), (1, 0)]
+    for event in recorded:
+        assert event.status in {"rate_limited", "server_error"}
+        assert (event.usage, event.attributes["feature"]) == ({}, "summarise")
 
 
 def test_now_and_then_a_model_without_a_price_is_asked(
