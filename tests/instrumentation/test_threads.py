@@ -11,6 +11,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,11 @@ def threads() -> Iterator[Threads]:
     threads.take()
     assert threading.Thread.start is START
     assert ThreadPoolExecutor.submit is SUBMIT
+
+
+def tell(answers: Any) -> None:
+    """Say for whom it runs."""
+    answers.put(current())
 
 
 def in_thread(kind: type[threading.Thread] = threading.Thread) -> dict[str, str]:
@@ -172,11 +178,38 @@ def test_a_bound_function_runs_for_whom_it_was_bound():
         assert current() == {"feature": "b"}
 
 
-def test_a_bound_function_goes_to_another_process():
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_bound_function_goes_to_another_process(method: str):
     with costmeter.attribute(feature="a", tenant="acme"):
         bound = costmeter.bind(current)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
         assert pool.submit(bound).result() == {"feature": "a", "tenant": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("method", "told"), [("fork", {"feature": "a"}), ("spawn", {}), ("forkserver", {})]
+)
+def test_a_process_is_attributed_by_itself_only_where_it_is_forked(
+    method: str, told: dict[str, str]
+):
+    context: Any = multiprocessing.get_context(method)
+    answers = context.SimpleQueue()
+    with costmeter.attribute(feature="a"):
+        process = context.Process(target=tell, args=(answers,))
+        process.start()
+    assert answers.get() == told
+    process.join()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_process_with_a_bound_target_is_attributed_as_who_starts_it(method: str):
+    context: Any = multiprocessing.get_context(method)
+    answers = context.SimpleQueue()
+    with costmeter.attribute(feature="a"):
+        process = context.Process(target=costmeter.bind(tell), args=(answers,))
+        process.start()
+    assert answers.get() == {"feature": "a"}
+    process.join()
 
 
 def test_a_bound_function_of_a_request_takes_its_endpoint_along():

@@ -175,6 +175,7 @@ async def test_a_chat_by_asyncio_is_one_event(
     await litellm.acompletion(model=model, messages=ASKED, **at.sent())
     [event] = recorded()
     assert (event.model, event.service_tier, event.usage) == (answering, tier, usage)
+    assert event.first_chunk_ns == 0  # it did not stream
 
 
 @pytest.mark.parametrize(("model", "name", "body", "usage"), STREAMS)
@@ -188,6 +189,7 @@ def test_a_stream_is_one_event_once_it_was_read(
     assert "".join(part.choices[0].delta.content or "" for part in stream)
     [event] = recorded()
     assert (event.provider, event.status, event.usage) == (name, "ok", usage)
+    assert 0 < event.first_chunk_ns <= event.duration_ns
 
 
 @pytest.mark.parametrize(("model", "name", "body", "usage"), STREAMS)
@@ -200,6 +202,7 @@ async def test_a_stream_by_asyncio_is_one_event_once_it_was_read(
     assert [part async for part in stream]
     [event] = recorded()
     assert (event.provider, event.status, event.usage) == (name, "ok", usage)
+    assert 0 < event.first_chunk_ns <= event.duration_ns
 
 
 @pytest.mark.parametrize("route", ["converse", "invoke"])
@@ -227,6 +230,7 @@ def test_a_stream_of_bedrock_is_one_event(route: str, provider: Named, recorded:
     [event] = recorded()
     assert (event.provider, event.model, event.status) == ("aws.bedrock", CLAUDE, "ok")
     assert event.usage == usage
+    assert 0 < event.first_chunk_ns <= event.duration_ns
 
 
 def test_a_stream_is_asked_for_its_usage_and_the_answer_is_kept_from_litellm(

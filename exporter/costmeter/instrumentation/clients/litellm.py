@@ -37,8 +37,12 @@ _URL: Final = "http://127.0.0.1"
 _MODEL_CALLS: Final = frozenset(
     f"{prefix}{name}"
     for prefix in ("", "a")
-    for name in ("completion", "text_completion", "embedding", "responses", "anthropic_messages")
-)
+    for name in (
+        "completion", "text_completion", "responses", "anthropic_messages", "generate_content",
+        "embedding", "rerank", "image_generation", "image_edit", "transcription", "speech",
+        "create_video", "ocr",
+    )
+)  # fmt: skip
 """What litellm calls the calls of a model, as its requests say what they are made for."""
 
 

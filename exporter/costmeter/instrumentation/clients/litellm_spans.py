@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.method import Method
-from costmeter.instrumentation.clients.spans import METERED, kept
+from costmeter.instrumentation.clients.spans import METERED, OPENTELEMETRY, kept
 from costmeter.instrumentation.on_import import OnImport
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _keeping(method: Method) -> Callable[..., Any]:
 
     @functools.wraps(method.original)
     def pre_call(logging: Any, *args: Any, **named: Any) -> Any:
-        if method.on:
+        if method.on and OPENTELEMETRY in sys.modules:  # else nothing takes it from there
             kept.set(getattr(logging, "model_call_details", None))
         return method.original(logging, *args, **named)
 

@@ -47,7 +47,14 @@ BODIES = {
     ":streamGenerateContent": ("", "google_genai/generate_content_stream.sse"),
     "/converse": ("bedrock/converse.json", ""),
     "/chat/completions": ("openai/chat_completion.json", "openai/chat_stream.sse"),
+    "/completions": ("openai/text_completion.json", ""),
+    "/images/generations": ("openai_media/images.json", ""),
+    "/audio/transcriptions": ("openai_media/transcription_by_time.json", ""),
+    "/audio/speech": ("openai_media/transcription.txt", ""),
+    "/v1/embeddings": ("mistral/embeddings.json", ""),
     "/embeddings": ("openai/embeddings.json", ""),
+    ":batchEmbedContents": ("google_genai/embeddings.json", ""),
+    "/invoke": ("bedrock/titan_embed.json", ""),
     "/responses": ("openai/response_cached_reasoning.json", ""),
     "/rerank": ("cohere/rerank.json", ""),
     "/api/chat": ("ollama/chat.json", "ollama/chat_stream.ndjson"),
@@ -109,6 +116,17 @@ def of(prefix: str, provider: str, *calls: Call, how: str = "") -> Client:
     )  # fmt: skip
 
 
+def embedding(model: str, answering: str, tokens: int) -> Call:
+    """Return a call for vectors."""
+    seen = Seen("embeddings", answering, {"input_tokens": tokens})
+    return Call("embedding", {"model": model, "input": ["one"]}, [seen])
+
+
+def responses(model: str, seen: Seen) -> Call:
+    """Return a chat as OpenAI's newer API asks for it, of a provider that has another."""
+    return Call("responses", {"model": model, "input": "What does it cost?"}, [seen])
+
+
 def completion(model: str, whole: Seen, streamed: Seen | None = None) -> Call:
     """Return a chat, with its event at once and as a stream."""
     return Call("completion", CHAT | {"model": model}, [whole], BOTH, [streamed or whole])
@@ -140,14 +158,38 @@ CONVERSED = (
     ),
     Seen("chat", SONNET, {"input_tokens": 7520, "cache_read_tokens": 7502, "output_tokens": 503}),
 )
+TITAN = "amazon.titan-embed-text-v2:0"
+PICTURES = {
+    "input_tokens": 373,
+    "input_image_tokens": 323,
+    "output_tokens": 2256,
+    "output_image_tokens": 2112,
+}
 FLASH = Seen("generate_content", "gemini-2.5-flash", GEMINI)
 LLAMA = Seen("chat", "llama3.2", {"input_tokens": 26, "output_tokens": 18})
 SDK = Sdk(
     "litellm",
     ("litellm", "openai"),
     [
-        of("anthropic/", "anthropic", completion("anthropic/claude-haiku-4-5", *HAIKU)),
-        of("gemini/", "gcp.gemini", completion("gemini/gemini-2.5-flash", FLASH)),
+        of(
+            "anthropic/",
+            "anthropic",
+            completion("anthropic/claude-haiku-4-5", *HAIKU),
+            responses("anthropic/claude-haiku-4-5", HAIKU[0]),
+        ),
+        of(
+            "gemini/",
+            "gcp.gemini",
+            completion("gemini/gemini-2.5-flash", FLASH),
+            responses("gemini/gemini-2.5-flash", FLASH),
+            embedding("gemini/gemini-embedding-001", "gemini-embedding-001", 8),
+        ),
+        of(
+            "bedrock/amazon.titan-embed",
+            "aws.bedrock",
+            embedding(f"bedrock/{TITAN}", TITAN, 7),
+        ),
+        of("mistral/", "mistral_ai", embedding("mistral/mistral-embed", "mistral-embed", 15)),
         of(
             "bedrock/converse/", "aws.bedrock", completion(f"bedrock/converse/{SONNET}", *CONVERSED)
         ),
@@ -167,7 +209,38 @@ SDK = Sdk(
                 {"model": "openai/text-embedding-3-small", "input": ["one"]},
                 [Seen("embeddings", "text-embedding-3-small", {"input_tokens": 8})],
             ),
-            how=" (chats and embeddings by OpenAI's SDK)",
+            Call(
+                "image_generation",
+                {"model": "openai/gpt-image-1", "prompt": "A price tag"},
+                [Seen("image_generation", "gpt-image-1", PICTURES)],
+            ),
+            Call(
+                "transcription",
+                {"model": "openai/whisper-1", "file": ("price.wav", b"RIFF", "audio/wav")},
+                [Seen("transcription", "whisper-1", {"input_audio_seconds": 9})],
+            ),
+            Call(
+                "speech",
+                {"model": "openai/tts-1", "input": "Four dollars.", "voice": "alloy"},
+                [Seen("speech", "tts-1", {"input_characters": 13})],
+            ),
+            how=" (all but responses by OpenAI's SDK)",
+        ),
+        of(
+            "text-completion-openai/",
+            "openai",
+            Call(
+                "text_completion",
+                {"model": "text-completion-openai/gpt-3.5-turbo-instruct", "prompt": "It costs"},
+                [
+                    Seen(
+                        "text_completion",
+                        "gpt-3.5-turbo-instruct",
+                        {"input_tokens": 5, "output_tokens": 7},
+                    )
+                ],
+            ),
+            how=" (by OpenAI's SDK)",
         ),
         of(
             "cohere/",
