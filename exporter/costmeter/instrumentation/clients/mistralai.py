@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -125,10 +124,8 @@ class Mistral:
         return {**given, "request": other}
 
     def provider(self, url: str) -> str:
-        """Return the provider at a URL: Mistral has hosts by region and by product."""
-        host = urlsplit(url).hostname or ""
-        default = "mistral_ai" if host.endswith(".mistral.ai") else ""
-        return self._settings.providers.at(url, default)
+        """Return the provider at a URL."""
+        return self._settings.providers.at(url)
 
     def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
