@@ -18,8 +18,9 @@ import pytest
 import costmeter
 from costmeter.errors import ConfigError
 from costmeter.instrumentation import instrument as instrumentation
-from costmeter.instrumentation.clients import ALIASES, CLIENTS, openai_usage
-from costmeter.instrumentation.clients.openai import OpenAI
+from costmeter.instrumentation.clients import ALIASES, CLIENTS
+from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.client import OpenAI
 from costmeter.journal import process
 
 SYNC = openai.OpenAI.__mro__[1]

@@ -13,7 +13,7 @@ import pytest
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 import costmeter
-from costmeter.instrumentation.clients.litellm import LiteLLM
+from costmeter.instrumentation.clients.litellm.client import LiteLLM
 from tests.instrumentation.clients.conftest import Recorded
 from tests.litellm.conftest import RESPONSES, Provider
 from tests.standins.bedrock import chunk_frames, converse_frames

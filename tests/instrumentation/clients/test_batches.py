@@ -14,7 +14,9 @@ import openai
 import pytest
 
 import costmeter
-from costmeter.instrumentation.clients import anthropic_batch, call, openai_batch
+from costmeter.instrumentation.clients import call
+from costmeter.instrumentation.clients.anthropic import batch as anthropic_batch
+from costmeter.instrumentation.clients.openai import batch as openai_batch
 from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
 from tests.instrumentation.clients.counting import spent

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from costmeter.instrumentation.clients import cohere_usage, mistral_usage, openai_usage
-from costmeter.instrumentation.clients.anthropic_stream import StreamWatcher as AnthropicStream
+from costmeter.instrumentation.clients.anthropic.stream import StreamWatcher as AnthropicStream
+from costmeter.instrumentation.clients.cohere import usage as cohere_usage
 from costmeter.instrumentation.clients.lines import OpenEvent
-from costmeter.instrumentation.clients.openai_events import EventWatcher
-from costmeter.instrumentation.clients.openai_stream import StreamWatcher as OpenAIStream
+from costmeter.instrumentation.clients.mistral import usage as mistral_usage
+from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.events import EventWatcher
+from costmeter.instrumentation.clients.openai.stream import StreamWatcher as OpenAIStream
 from costmeter.instrumentation.clients.providers import Providers
 from costmeter.instrumentation.clients.reading import Watcher
 from costmeter.instrumentation.clients.wire import Head, recognise

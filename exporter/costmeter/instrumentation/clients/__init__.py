@@ -1,6 +1,6 @@
-"""The SDKs that can be metered, one module each.
+"""The SDKs that can be metered, a package each, and what they share.
 
-Such a module has one function, ``meter``: it takes the imported SDK and the settings and returns
+In each is a module with a function ``meter``: it takes the imported SDK and the settings and returns
 what is to be put in and taken out again. It neither imports the SDK nor changes it by itself.
 """
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CLIENTS: Final = {
-    "aiobotocore.client": "costmeter.instrumentation.clients.aiobotocore",
-    "anthropic": "costmeter.instrumentation.clients.anthropic",
-    "botocore": "costmeter.instrumentation.clients.botocore",
-    "celery": "costmeter.instrumentation.clients.celery",
-    "cohere.client": "costmeter.instrumentation.clients.cohere",
-    "flask": "costmeter.instrumentation.clients.flask",
-    "google.genai": "costmeter.instrumentation.clients.google_genai",
-    "groq": "costmeter.instrumentation.clients.groq",
-    "litellm.llms.custom_httpx.http_handler": "costmeter.instrumentation.clients.litellm",
-    "mistralai.azure.client": "costmeter.instrumentation.clients.mistral_clouds",
-    "mistralai.client": "costmeter.instrumentation.clients.mistralai",
-    "mistralai.gcp.client": "costmeter.instrumentation.clients.mistral_clouds",
-    "ollama": "costmeter.instrumentation.clients.ollama",
-    "openai": "costmeter.instrumentation.clients.openai",
-    "starlette.applications": "costmeter.instrumentation.clients.starlette",
+    "aiobotocore.client": "costmeter.instrumentation.clients.bedrock.aiobotocore",
+    "anthropic": "costmeter.instrumentation.clients.anthropic.client",
+    "botocore": "costmeter.instrumentation.clients.bedrock.client",
+    "celery": "costmeter.instrumentation.frameworks.celery",
+    "cohere.client": "costmeter.instrumentation.clients.cohere.client",
+    "flask": "costmeter.instrumentation.frameworks.flask",
+    "google.genai": "costmeter.instrumentation.clients.google_genai.client",
+    "groq": "costmeter.instrumentation.clients.groq.client",
+    "litellm.llms.custom_httpx.http_handler": "costmeter.instrumentation.clients.litellm.client",
+    "mistralai.azure.client": "costmeter.instrumentation.clients.mistral.clouds",
+    "mistralai.client": "costmeter.instrumentation.clients.mistral.client",
+    "mistralai.gcp.client": "costmeter.instrumentation.clients.mistral.clouds",
+    "ollama": "costmeter.instrumentation.clients.ollama.client",
+    "openai": "costmeter.instrumentation.clients.openai.client",
+    "starlette.applications": "costmeter.instrumentation.frameworks.starlette",
 }
 """Import names of SDKs and of what calls come from, and the modules that meter them."""
 

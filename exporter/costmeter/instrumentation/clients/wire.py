@@ -15,23 +15,21 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients import (
-    anthropic_usage,
-    cohere_usage,
-    groq_usage,
-    mistral_usage,
-    ollama_usage,
-    openai_usage,
-)
-from costmeter.instrumentation.clients.anthropic_frames import Frames
-from costmeter.instrumentation.clients.anthropic_stream import StreamWatcher as AnthropicStream
-from costmeter.instrumentation.clients.bedrock_outcome import code_status
-from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
+from costmeter.instrumentation.clients.anthropic import usage as anthropic_usage
+from costmeter.instrumentation.clients.anthropic.frames import Frames
+from costmeter.instrumentation.clients.anthropic.stream import StreamWatcher as AnthropicStream
+from costmeter.instrumentation.clients.bedrock.outcome import code_status
+from costmeter.instrumentation.clients.bedrock.usage import Tally, model_name
+from costmeter.instrumentation.clients.cohere import usage as cohere_usage
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.google_genai_usage import Answer
+from costmeter.instrumentation.clients.google_genai.usage import Answer
+from costmeter.instrumentation.clients.groq import usage as groq_usage
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.ollama import CLOUD, LOCAL
-from costmeter.instrumentation.clients.openai_stream import StreamWatcher as OpenAIStream
+from costmeter.instrumentation.clients.mistral import usage as mistral_usage
+from costmeter.instrumentation.clients.ollama import usage as ollama_usage
+from costmeter.instrumentation.clients.ollama.client import CLOUD, LOCAL
+from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.stream import StreamWatcher as OpenAIStream
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 
 if TYPE_CHECKING:

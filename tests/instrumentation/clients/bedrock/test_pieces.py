@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import costmeter
-from costmeter.instrumentation.clients.bedrock_media import asked_of_film, tier_of_pictures
+from costmeter.instrumentation.clients.bedrock.media import asked_of_film, tier_of_pictures
 from tests.instrumentation.clients.bedrock.asking import MESSAGES, MODEL, body_of, client_of
 from tests.instrumentation.clients.conftest import Recorded
 from tests.instrumentation.clients.counting import spent

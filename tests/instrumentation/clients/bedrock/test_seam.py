@@ -13,7 +13,7 @@ import botocore.exceptions
 import pytest
 
 import costmeter
-from costmeter.instrumentation.clients.bedrock_usage import Tally
+from costmeter.instrumentation.clients.bedrock.usage import Tally
 from tests.instrumentation.clients.bedrock.asking import (
     CHAT,
     MESSAGES,
@@ -130,7 +130,7 @@ import botocore.exceptions
 print("botocore.client" in sys.modules)
 import boto3
 print(hasattr(sys.modules["botocore.client"].BaseClient._make_api_call, "__wrapped__"),
-      sys.modules["botocore.client"].BaseClient._make_api_call.__code__.co_filename[-11:])
+      sys.modules["botocore.client"].BaseClient._make_api_call.__code__.co_filename[-18:])
 costmeter.uninstrument()
 print(sys.modules["botocore.client"].BaseClient._make_api_call.__code__.co_filename[-11:])
 """
@@ -138,5 +138,5 @@ print(sys.modules["botocore.client"].BaseClient._make_api_call.__code__.co_filen
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.split() == [imported, imported, "True", "botocore.py", "/context.py"]
+    assert ran.stdout.split() == [imported, imported, "True", "/bedrock/client.py", "/context.py"]
     assert ran.stderr == ""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from costmeter.instrumentation.clients.bedrock_usage import Tally, model_name
+from costmeter.instrumentation.clients.bedrock.usage import Tally, model_name
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.schema import PricesConfig
 

@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionVerbose
 
-from costmeter.instrumentation.clients.openai_audio import SpeechReader, TranscriptionReader
+from costmeter.instrumentation.clients.openai.audio import SpeechReader, TranscriptionReader
 from costmeter.instrumentation.clients.reading import NOTHING
 from tests.instrumentation.clients.conftest import Recorded
 from tests.instrumentation.clients.media.asking import answer

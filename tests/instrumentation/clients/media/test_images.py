@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from costmeter.clock import SYSTEM_CLOCK
-from costmeter.instrumentation.clients.openai_images import ImageReader
+from costmeter.instrumentation.clients.openai.images import ImageReader
 from costmeter.instrumentation.clients.reading import Reading
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.schema import PricesConfig

@@ -1,0 +1,1 @@
+"""Meters Anthropic's SDK."""

@@ -1,0 +1,1 @@
+"""Meters Amazon Bedrock, through botocore."""

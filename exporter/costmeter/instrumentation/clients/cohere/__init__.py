@@ -1,0 +1,1 @@
+"""Meters Cohere's SDK."""

@@ -1,0 +1,1 @@
+"""Meters Google's Gen AI SDK."""

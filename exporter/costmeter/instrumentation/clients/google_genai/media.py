@@ -1,0 +1,131 @@
+"""Reads what pictures and films of Google's models cost: none of their answers tells a usage.
+
+A picture is paid for by the piece, a film by the second, and what a filter has held back is free.
+How long a film is stands in the request for it alone, as does what makes its price: resolution and
+whether it has sound. Those count as its service tier.
+
+Sources: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api,
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/veo-video-generation and
+https://ai.google.dev/gemini-api/docs/video
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from costmeter.instrumentation.clients.begun import Told, work_of
+from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.google_genai.usage import status_of_error
+from costmeter.instrumentation.clients.reading import NO_JSON, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USUAL_SECONDS: Final = 8
+"""The length of a film where the request names none."""
+_USUAL_RESOLUTION: Final = "720p"
+_REFUSED: Final = "bad_request"
+"""The status where a filter held everything back."""
+
+
+class _Prediction(msgspec.Struct):
+    """A picture, or why there is none; the picture itself is passed over."""
+
+    inline: msgspec.Raw = msgspec.field(name="bytesBase64Encoded", default=msgspec.Raw(b""))
+    stored: msgspec.Raw = msgspec.field(name="gcsUri", default=msgspec.Raw(b""))
+
+
+class _Predictions(msgspec.Struct):
+    predictions: list[_Prediction] = []
+
+
+class _Films(msgspec.Struct, rename="camel"):
+    """What was made: Vertex AI's and the Gemini API's names for it, and what was held back."""
+
+    videos: list[msgspec.Raw] = []
+    generated_samples: list[msgspec.Raw] = []
+    rai_media_filtered_count: Any = None
+
+
+class _Made(_Films, rename="camel"):
+    generate_video_response: _Films | None = None
+
+
+class _Operation(msgspec.Struct):
+    name: str = ""
+    done: bool = False
+    error: Any = None
+    response: _Made | None = None
+
+
+_decode_predictions: Final = msgspec.json.Decoder(_Predictions).decode
+_decode_operation: Final = msgspec.json.Decoder(_Operation).decode
+
+
+class ImageReader:
+    """Reads the answer to a request for pictures."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        """Take the request: larger pictures of those that are given have a price of their own."""
+        parameters = fields_of(asked.get("parameters")) or {}
+        self._tier = "upscale" if parameters.get("mode") == "upscale" else ""
+
+    def read(self, body: str | bytes) -> Reading:
+        """Return how many pictures an answer brings."""
+        try:
+            told = _decode_predictions(body or "{}")
+        except msgspec.DecodeError:
+            return NO_JSON
+        images = sum(bool(bytes(one.inline) or bytes(one.stored)) for one in told.predictions)
+        if not images:
+            return Reading(status=_REFUSED)
+        return Reading(usage={"images": images}, service_tier=self._tier)
+
+
+def asked_of_film(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a request for films tells of their price: ``seconds`` of each, and ``tier``."""
+    parameters = fields_of(request.get("parameters")) or {}
+    odd: list[str] = []
+    seconds = count_of("durationSeconds", parameters.get("durationSeconds"), odd)
+    resolution = text_of(parameters.get("resolution")).lower()
+    tier = [resolution] if resolution != _USUAL_RESOLUTION else []
+    if parameters.get("generateAudio") is False:
+        tier.append("silent")
+    return {"seconds": seconds or USUAL_SECONDS, "tier": " ".join(filter(None, tier))}
+
+
+class FilmReader:
+    """Reads an operation that makes films, from its beginning to its end."""
+
+    def __init__(self, provider: str) -> None:
+        """Take the provider, by whose operations others may begin."""
+        self._provider = provider
+
+    def read(self, body: str | bytes) -> Reading:
+        """Return what an operation tells; nothing but films is paid for.
+
+        The length of one that another process has asked for is not known: it has no usage.
+        """
+        try:
+            told = _decode_operation(body or "{}")
+        except msgspec.DecodeError:
+            return NO_JSON
+        model = told.name.partition("models/")[2].partition("/")[0]
+        named = Told(name=told.name, model=model, over=told.done)
+        if not told.done:
+            return named
+        if (error := fields_of(told.error)) is not None:
+            return named._replace(status=status_of_error(error))
+        made = told.response or _Made()
+        films = made.generate_video_response or made
+        number = len(films.videos) + len(films.generated_samples)
+        if not number:
+            return named._replace(status=_REFUSED)
+        if (work := work_of(self._provider, told.name)) is None:
+            return named
+        seconds = number * work.asked["seconds"]
+        return named._replace(
+            usage={"output_video_seconds": seconds}, service_tier=work.asked["tier"]
+        )

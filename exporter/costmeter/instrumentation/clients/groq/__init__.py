@@ -1,0 +1,1 @@
+"""Meters Groq's SDK."""

@@ -1,0 +1,158 @@
+"""Reads the answers of Mistral that are not like a chat's: pages, sound, conversations, responses.
+
+Pages are billed by the piece, at another price where they are annotated too. A transcription is
+billed by the length of its sound alone, though its tokens are told beside it; speech by the
+characters to be spoken, which only the request tells. Responses have OpenAI's format.
+
+Sources: https://docs.mistral.ai/api, https://docs.mistral.ai/models/ocr-4-1,
+https://docs.mistral.ai/models/voxtral-mini-transcribe-26-02 and
+https://docs.mistral.ai/models/voxtral-tts-26-03
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from costmeter.instrumentation.clients.answers import Answers
+from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.lines import LineWatcher
+from costmeter.instrumentation.clients.mistral import usage as mistral_usage
+from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.events import EventWatcher
+from costmeter.instrumentation.clients.openai.stream import StreamWatcher as ResponseWatcher
+from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
+from costmeter.status import status_of_code
+
+
+class Asked(msgspec.Struct):
+    """The fields of a request that matter here: prompts are large, and passed over."""
+
+    model: Any = None
+    input: msgspec.Raw = msgspec.Raw(b"null")
+    bbox_annotation_format: msgspec.Raw = msgspec.Raw(b"null")
+    document_annotation_format: msgspec.Raw = msgspec.Raw(b"null")
+
+
+decode_asked: Final = msgspec.json.Decoder(Asked).decode
+
+
+def pages(asked: Asked) -> Answers:
+    """Return what reads the answer to a request for the text of pages."""
+    formats = (asked.bbox_annotation_format, asked.document_annotation_format)
+    annotated = any(bytes(each) != b"null" for each in formats)
+    return Answers(lambda body: read_pages(body, annotated=annotated))
+
+
+def speech(asked: Asked) -> Answers:
+    """Return what reads the answer to a request for speech."""
+    characters = len(text_of(msgspec.json.decode(asked.input)))
+    said = Reading(usage={"input_characters": characters} if characters else None)
+    return Answers(lambda _: said, lambda: _SpeechWatcher(said))
+
+
+class _Picture(msgspec.Struct):
+    image_annotation: Any = None
+
+
+class _Page(msgspec.Struct):
+    images: list[_Picture] = []
+
+
+class _Pages(msgspec.Struct):
+    """The fields of read pages that matter here: texts and pictures are passed over."""
+
+    model: Any = None
+    pages: list[_Page] = []
+    usage_info: Any = None
+    document_annotation: Any = None
+
+
+_decode_pages: Final = msgspec.json.Decoder(_Pages).decode
+
+
+def read_pages(body: bytes, *, annotated: bool = False) -> Reading:
+    """Return what the text of pages tells.
+
+    Args:
+        body: the answer.
+        annotated: whether annotations were asked for; the answer tells it where there are any.
+    """
+    try:
+        fields = _decode_pages(body)
+    except msgspec.DecodeError:
+        return NO_JSON
+    odd: list[str] = []
+    told = fields_of(fields.usage_info) or {}
+    count = count_of("pages_processed", told.get("pages_processed"), odd)
+    pictures = (picture for page in fields.pages for picture in page.images)
+    annotated = (
+        annotated
+        or fields.document_annotation is not None
+        or any(picture.image_annotation is not None for picture in pictures)
+    )
+    key = "annotated_pages" if annotated else "input_pages"
+    return Reading(
+        usage={key: count} if count else None, model=text_of(fields.model), odd=tuple(odd)
+    )
+
+
+def read_transcription(body: bytes) -> Reading:
+    """Return what a transcription, or the last event of one that streams, tells."""
+    reading = mistral_usage.read(body)
+    if seconds := (reading.usage or {}).get("input_audio_seconds"):
+        return reading._replace(usage={"input_audio_seconds": seconds})
+    return reading
+
+
+class _Error(msgspec.Struct):
+    """What an event tells of an error: the HTTP status code."""
+
+    code: Any = None
+
+
+_decode_error: Final = msgspec.json.Decoder(_Error).decode
+
+
+class _ConversationWatcher(LineWatcher):
+    """Watches a conversation: pieces of text name the model, the last event tells the usage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reading = NOTHING
+
+    def line(self, line: bytes) -> None:
+        if not line.startswith(b"data:"):
+            return
+        data = line[5:]
+        if b'"conversation.response.done"' in data:
+            self.complete = True
+            self._reading = mistral_usage.read(data)._replace(model=self._reading.model)
+        elif b'"conversation.response.error"' in data:
+            code = _decode_error(data).code
+            status = status_of_code(code) if isinstance(code, int) else "server_error"
+            self._reading = self._reading._replace(status=status)
+        elif not self._reading.model and b'"model"' in data:
+            self._reading = mistral_usage.read(data)
+
+    def reading(self) -> Reading:
+        return self._reading
+
+
+class _SpeechWatcher(EventWatcher):
+    """Watches events with pieces of sound: what they cost is known beforehand."""
+
+    def __init__(self, said: Reading) -> None:
+        super().__init__(b'"speech.audio.done"', lambda _: said)
+        self._said = said
+
+    def reading(self) -> Reading:
+        return self._said._replace(status=super().reading().status)
+
+
+CONVERSATION: Final = Answers(mistral_usage.read, _ConversationWatcher)
+RESPONSE: Final = Answers(openai_usage.read_json, lambda: ResponseWatcher(hiding=False))
+TRANSCRIPTION: Final = Answers(
+    read_transcription, lambda: EventWatcher(b'"transcription.done"', read_transcription)
+)

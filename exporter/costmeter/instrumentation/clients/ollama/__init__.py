@@ -1,0 +1,1 @@
+"""Meters Ollama's SDK."""

@@ -1,0 +1,1 @@
+"""Meters OpenAI's SDK."""
