@@ -62,7 +62,7 @@ def test_a_piece_costs_what_the_provider_publishes(
         ("veo-3.1-generate-001", "8k", {"output_video_seconds": 8}),
         ("imagen-3.0-generate-002", "upscale", {"images": 1}),
         ("imagen-3.0-capability-001", "", {"images": 1}),
-        ("gemini-2.5-flash", "", {"training_tokens": 1000}),
+        ("gemini-2.5-flash-training", "", {"training_tokens": 1000}),
         ("gemini-9-flash-cache-storage", "", {"cached_token_seconds": 1000}),
     ],
 )

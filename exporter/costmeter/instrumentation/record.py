@@ -8,6 +8,7 @@ brought into shape. Only a missing argument raises, as with any function.
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from functools import wraps
 from math import trunc
 from time import time_ns
@@ -331,14 +332,21 @@ def _count(key: str, value: int) -> int:
     try:
         count = operator.index(value)
     except TypeError:
-        count = int(value)
-        if count != value:
-            raise UsageError(f"{key}: {value!r} is not whole; the event is dropped") from None
+        count = _whole(key, value)
     if not 0 <= count <= MAX_QUANTITY:
         raise UsageError(
             f"{key}: {count} is not between 0 and {MAX_QUANTITY}; the event is dropped"
         )
     return count
+
+
+def _whole(key: str, value: Any) -> int:
+    """Return a number that is whole as an int."""
+    with suppress(TypeError, ValueError, OverflowError):
+        count = int(value)
+        if count == value:
+            return count
+    raise UsageError(f"{key}: {value!r} is no whole number; the event is dropped")
 
 
 def _duration_ns(seconds: float) -> int:

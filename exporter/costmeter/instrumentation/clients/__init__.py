@@ -1,7 +1,7 @@
 """The SDKs that can be metered, a package each, and what they share.
 
-In each is a module with a function ``meter``: it takes the imported SDK and the settings and returns
-what is to be put in and taken out again. It neither imports the SDK nor changes it by itself.
+In each is a module with a function ``meter``: it takes the imported SDK and the settings and
+returns what is to be put in and taken out again. It neither imports the SDK nor changes it itself.
 """
 
 from __future__ import annotations

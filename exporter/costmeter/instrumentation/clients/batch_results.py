@@ -8,15 +8,16 @@ what it has. What was never asked of a model (expired, cancelled) is no call.
 
 from __future__ import annotations
 
-from time import time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
-from costmeter.instrumentation import boundary, record
+import msgspec
+
+from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
-from costmeter.instrumentation.context import attribution, clipped
-from costmeter.usage import MAX_VALUE_LENGTH, RecordedUsage
+from costmeter.instrumentation.clients.results import record_result
+from costmeter.instrumentation.context import attribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,37 +96,15 @@ class ResultsReader:
     def _record(self, line: bytes) -> None:
         if (result := self._read_line(line)) is None:
             return
-        identity = f"{self._provider}/{self._batch}/{result.name}"
-        reading = result.reading
-        self._write(
-            operation=result.operation,
-            model=clipped(reading.model, MAX_VALUE_LENGTH),
-            usage=reading.usage or {},
-            status=reading.status,
-            identity=identity,
-        )
-        for number, other in enumerate(reading.others):
-            self._write(
-                operation=result.operation,
-                model=clipped(other.model, MAX_VALUE_LENGTH),
-                usage=other.usage,
-                calls=0,
-                requests=0,
-                identity=other.known_by(self._provider, f"{identity}#{number}"),
-            )
-        for odd in reading.odd:
-            boundary.note(f"{self._provider} answered a batch with {odd}")
-
-    def _write(self, **fields: Any) -> None:
-        record.write(
-            RecordedUsage(
-                time_ns=time_ns(),
-                provider=self._provider,
-                attributes=self._attribution.encoded,
-                service_tier=TIER,
-                request=self._attribution.request,
-                **fields,
-            )
+        at_its_price = [
+            msgspec.structs.replace(other, service_tier=TIER) for other in result.reading.others
+        ]
+        record_result(
+            result.operation,
+            self._provider,
+            result.reading._replace(service_tier=TIER, others=tuple(at_its_price)),
+            f"{self._provider}/{self._batch}/{result.name}",
+            self._attribution,
         )
 
 

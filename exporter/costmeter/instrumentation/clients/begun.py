@@ -11,18 +11,12 @@ from __future__ import annotations
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
-from costmeter.instrumentation import boundary, record
 from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.clients import answering
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
-from costmeter.instrumentation.context import Attribution, attribution, clipped
-from costmeter.usage import (
-    MAX_DURATION_NS,
-    MAX_NAME_LENGTH,
-    MAX_VALUE_LENGTH,
-    RecordedUsage,
-)
+from costmeter.instrumentation.clients.results import record_result
+from costmeter.instrumentation.context import Attribution, attribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +24,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 10_000
 """Pieces of work that are remembered; of more, the oldest are forgotten."""
-
-
 REMEMBERED_SECONDS: Final = 30 * 86_400
 """How long after its end work is counted. A ledger forgets what it has counted, after 90 days by
 default; work that a provider keeps for ever must not count anew when it is looked at after that."""
@@ -155,64 +147,3 @@ def _write(
         duration_ns=duration_ns,
         first_chunk_ns=call._first_chunk_ns if duration_ns else 0,
     )
-
-
-def record_result(
-    operation: str,
-    provider: str,
-    told: Reading,
-    identity: str,
-    scope: Attribution,
-    *,
-    reservation: str = "",
-    duration_ns: int = 0,
-    first_chunk_ns: int = 0,
-) -> None:
-    """Record what somebody may tell more than once, as one call.
-
-    Args:
-        operation: OpenTelemetry's ``gen_ai.operation.name``.
-        provider: OpenTelemetry's ``gen_ai.provider.name``.
-        told: what it used.
-        identity: what it is known by.
-        scope: for whom it is.
-        reservation: what the gate had set aside for it.
-        duration_ns: how long it took, in nanoseconds; 0 where not known.
-        first_chunk_ns: time to its first chunk, likewise.
-    """
-    now = time_ns()
-    record.write(
-        RecordedUsage(
-            time_ns=now,
-            operation=operation,
-            provider=provider,
-            model=clipped(told.model, MAX_VALUE_LENGTH),
-            attributes=scope.encoded,
-            usage=told.usage or {},
-            status=told.status,
-            service_tier=clipped(told.service_tier, MAX_NAME_LENGTH),
-            duration_ns=min(duration_ns, MAX_DURATION_NS),
-            request=scope.request,
-            reservation=reservation,
-            identity=identity,
-            first_chunk_ns=min(first_chunk_ns, MAX_DURATION_NS),
-        )
-    )
-    for number, other in enumerate(told.others):
-        record.write(
-            RecordedUsage(
-                time_ns=now,
-                operation=operation,
-                provider=provider,
-                model=clipped(other.model, MAX_VALUE_LENGTH),
-                attributes=scope.encoded,
-                usage=other.usage,
-                calls=0,
-                requests=0,
-                service_tier=other.service_tier,
-                request=scope.request,
-                identity=other.known_by(provider, identity and f"{identity}#{number}"),
-            )
-        )
-    for odd in told.odd:
-        boundary.note(f"{provider} answered with {odd}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from costmeter.instrumentation import record
-from costmeter.instrumentation.boundary import attempt, note
+from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.clients import answering
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.results import record_beside
 from costmeter.instrumentation.clients.spans import OPENTELEMETRY, mark
 from costmeter.instrumentation.context import Attribution, attribution, clipped
 from costmeter.instrumentation.reserved import take
@@ -104,24 +105,8 @@ class Call(msgspec.Struct):
                 min(self._first_chunk_ns, MAX_DURATION_NS),
             )
         )
-        for other in reading.others:
-            record.write(
-                RecordedUsage(
-                    time_ns=time_ns(),
-                    operation=self.operation,
-                    provider=self.provider,
-                    model=clipped(other.model, MAX_VALUE_LENGTH),
-                    attributes=scope.encoded,
-                    usage=other.usage,
-                    calls=0,
-                    requests=0,
-                    service_tier=other.service_tier,
-                    request=scope.request,
-                    identity=other.known_by(self.provider),
-                )
-            )
-        for odd in reading.odd:
-            note(f"{self.provider} answered with {odd}")
+        if reading.others or reading.odd:
+            record_beside(self.operation, self.provider, reading, scope)
 
 
 class Gate(Protocol):

@@ -188,7 +188,7 @@ OF_VERTEX = [
     ),
     Call(
         "tunings.get", {"name": "projects/acme/locations/europe-west1/tuningJobs/42"},
-        [Seen("training", "gemini-2.5-flash", {"training_tokens": 900_000})],
+        [Seen("fine_tuning", "gemini-2.5-flash-training", {"training_tokens": 900_000})],
     ),
 ]  # fmt: skip
 UNMETERED = {

@@ -82,7 +82,7 @@ def test_a_job_of_tuning_counts_its_tokens_as_often_as_they_were_trained_with(
     assert recorded() == []
     vertex.tunings.get(name=JOB)
     (event,) = recorded()
-    assert (event.operation, event.model) == ("training", "gemini-2.5-flash")
+    assert (event.operation, event.model) == ("fine_tuning", "gemini-2.5-flash-training")
     assert event.usage == {"training_tokens": 3 * 300_000}
     assert event.attributes == {"team": "research"}
     assert event.identity == f"gcp.vertex_ai/{JOB}"

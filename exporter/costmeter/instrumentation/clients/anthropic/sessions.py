@@ -26,12 +26,13 @@ from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.clients.answers import Documents
 from costmeter.instrumentation.clients.anthropic import usage as anthropic_usage
 from costmeter.instrumentation.clients.batch_results import Download
-from costmeter.instrumentation.clients.begun import Asking, Beginning, Told, record_result
+from costmeter.instrumentation.clients.begun import Asking, Beginning, Told
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.results import record_result
 from costmeter.instrumentation.context import attribution
 
 if TYPE_CHECKING:

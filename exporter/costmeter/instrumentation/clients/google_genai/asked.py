@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from costmeter.instrumentation.clients.begun import Asking, Beginning, record_result
+from costmeter.instrumentation.clients.begun import Asking, Beginning
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.google_genai.batch import BATCH, results_of
@@ -21,6 +21,7 @@ from costmeter.instrumentation.clients.google_genai.media import (
 from costmeter.instrumentation.clients.google_genai.tuning import JOB, JobReader
 from costmeter.instrumentation.clients.google_genai.usage import Answer
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
+from costmeter.instrumentation.clients.results import record_result
 from costmeter.instrumentation.context import attribution
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def call_of(method: str, path: str, request: Any, provider: str) -> Call | None:
     if verb in _PREDICTIONS:
         return _predicted(verb, model, request, provider)
     if path == "tuningJobs":
-        return Begins("training", provider, _named(request, "baseModel"), body=JobReader())
+        return Begins("fine_tuning", provider, _named(request, "baseModel"), body=JobReader())
     if path == "cachedContents" or (method == "patch" and "cachedContents/" in path):
         reader = CacheReader(provider, made=method == "post")
         return Made("cache", provider, _named(request), body=reader)
@@ -144,7 +145,7 @@ def _asked_again(path: str, provider: str) -> Call | None:
     elif BATCH.fullmatch(path):
         operation, reader = "", BatchReader(provider)
     elif JOB.fullmatch(path):
-        operation, reader = "training", JobReader()
+        operation, reader = "fine_tuning", JobReader()
     else:
         return None
     return Asks(operation, provider, "", body=reader, reservation="")

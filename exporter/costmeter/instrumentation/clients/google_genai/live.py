@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients.begun import record_result
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.google_genai.stream import status
@@ -24,6 +23,7 @@ from costmeter.instrumentation.clients.google_genai.usage import (
     served_tier,
 )
 from costmeter.instrumentation.clients.reading import Reading
+from costmeter.instrumentation.clients.results import record_result
 from costmeter.instrumentation.context import attribution
 
 if TYPE_CHECKING:

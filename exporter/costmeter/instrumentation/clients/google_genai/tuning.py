@@ -59,7 +59,7 @@ class JobReader:
             usage = {"training_tokens": tokens}
         return Told(
             usage=usage,
-            model=text_of(job.base_model).rpartition("/")[2],
+            model=f"{text_of(job.base_model).rpartition('/')[2]}-training",
             status=_ENDS.get(job.state, "ok"),
             odd=tuple(odd),
             name=job.name,

@@ -19,12 +19,12 @@ from typing import Any, Final
 import msgspec
 
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients.begun import record_result
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.audio import TranscriptionReader
 from costmeter.instrumentation.clients.reading import Reading
+from costmeter.instrumentation.clients.results import record_result
 from costmeter.instrumentation.context import attribution
 
 _TELLING: Final = (b'"usage"', b'"session.', b'"response.created"')
