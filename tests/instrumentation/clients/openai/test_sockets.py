@@ -256,6 +256,29 @@ def test_an_answer_under_way_as_the_connection_ends_is_a_call_of_which_nobody_te
     assert told(recorded) == [("chat", REALTIME, {}, "incomplete")] * 2
 
 
+def test_what_is_under_way_is_cancelled_by_who_closes_also_where_another_thread_receives(
+    client: openai.OpenAI, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client.realtime.connect(model="gpt-realtime") as connection:
+        kind: Any = type(connection)
+    close = kind.close
+
+    def lost(**_: Any) -> bytes:
+        raise ConnectionClosed(None, None)
+
+    def closed_while_receiving(connection: Any) -> None:
+        close(connection)
+        monkeypatch.setattr(connection._connection, "recv", lost)
+        with pytest.raises(ConnectionClosed):
+            connection.recv()
+
+    monkeypatch.setattr(kind, "close", closed_while_receiving)
+    with client.realtime.connect(model="gpt-realtime") as connection:
+        connection.send(NEXT)
+        until(connection, "response.created")
+    assert told(recorded) == [("chat", REALTIME, {}, "cancelled")]
+
+
 def test_a_server_that_hangs_up_costs_what_had_come_by_then(
     client: openai.OpenAI, recorded: Recorded
 ) -> None:

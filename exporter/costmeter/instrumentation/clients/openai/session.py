@@ -67,6 +67,7 @@ class Session:
         self._model = call.model
         self._shared = shared
         self._transcriber = ""
+        self._closing = False
         self._under_way: dict[str, Call] = {}
         self._silent: list[Call] = []  # those of which no piece has come
         self._name = ""  # of a live session
@@ -89,13 +90,21 @@ class Session:
     def failed(self, error: BaseException) -> None:
         """Take in an error of receiving: a lost connection, or one that is waited for no longer."""
         if any("ConnectionClosed" in kind.__name__ for kind in type(error).__mro__):
-            self.over("incomplete")
+            self.over()
 
-    def over(self, status: str) -> None:
-        """Count what was under way as the connection ended; nobody is told what it used."""
-        while self._under_way:
-            _, call = self._under_way.popitem()
-            call.end(status, self._read, {})
+    def leave(self) -> None:
+        """Take note that the application closes the connection, while it may still receive."""
+        self._closing = True
+
+    def over(self) -> None:
+        """Count what was under way as the connection ended; nobody is told what it used.
+
+        One thread may be told so by closing and another by receiving, at the same time.
+        """
+        status = "cancelled" if self._closing else "incomplete"
+        for name in tuple(self._under_way):
+            if (call := self._under_way.pop(name, None)) is not None:
+                call.end(status, self._read, {})
         self._silent.clear()
         if not self._shared:
             boundary.attempt(self._end_live, default=None)

@@ -142,17 +142,18 @@ def _follow(connection: Any, manager: Any, call: Call, method: Method) -> None:
         try:
             message: bytes = receive()
         except BaseException as error:
-            session.failed(error)
+            boundary.attempt(session.failed, error, default=None)
             raise
         if method.on:
             boundary.attempt(session.take, message, default=None)
         return message
 
     def closing(*args: Any, **named: Any) -> None:
+        session.leave()
         try:
             close(*args, **named)
         finally:
-            session.over("cancelled")
+            boundary.attempt(session.over, default=None)
 
     connection.recv_bytes, connection.close = recv_bytes, closing
 
@@ -166,16 +167,17 @@ def _follow_async(connection: Any, manager: Any, call: Call, method: Method) -> 
         try:
             message: bytes = await receive()
         except BaseException as error:
-            session.failed(error)
+            boundary.attempt(session.failed, error, default=None)
             raise
         if method.on:
             boundary.attempt(session.take, message, default=None)
         return message
 
     async def closing(*args: Any, **named: Any) -> None:
+        session.leave()
         try:
             await close(*args, **named)
         finally:
-            session.over("cancelled")
+            boundary.attempt(session.over, default=None)
 
     connection.recv_bytes, connection.close = recv_bytes, closing
