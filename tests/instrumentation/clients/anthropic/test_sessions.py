@@ -82,6 +82,20 @@ async def test_a_session_that_was_begun_elsewhere_names_its_model_when_it_is_ask
     assert {event.attributes["feature"] for event in events} == {"reading"}
 
 
+def test_an_event_that_cannot_be_read_costs_none_beside_it(
+    client: anthropic.Anthropic, recorded: Recorded
+) -> None:
+    reader = anthropic_sessions.call_of("anthropic", "get", f"/v1/sessions/{SESSION}/events/stream")
+    assert reader is not None
+    assert reader.reader is not None
+    watcher = reader.reader.watcher("text/event-stream", hiding=False)
+    told = (
+        b'data: {"id":"sevt_1","type":"span.model_request_end","model_usage":{"output_tokens":2}}'
+    )
+    watcher.feed(b'data: {"type":"span.model_request_end" "id"}\n\n' + told + b"\n\n")
+    assert [event.usage for event in recorded()] == [{"output_tokens": 2}]
+
+
 def test_a_thread_has_a_model_of_its_own_where_it_tells_one(
     client: anthropic.Anthropic, recorded: Recorded
 ) -> None:
@@ -105,7 +119,8 @@ def test_what_cannot_be_sent_is_a_call_that_failed(
             SESSION, events=SENT
         )
     (event,) = recorded()
-    assert (event.status, event.usage) == ("connection_error", {})
+    assert (event.operation, event.status) == ("invoke_agent", "connection_error")
+    assert event.usage == {}
 
 
 def test_the_gate_is_asked_for_what_is_sent_and_ends_with_the_first_request(
@@ -122,7 +137,9 @@ def test_the_gate_is_asked_for_what_is_sent_and_ends_with_the_first_request(
     client.beta.sessions.create(**BEGIN)
     client.beta.sessions.events.send(SESSION, events=SENT)
     list(client.beta.sessions.events.stream(SESSION))
-    assert [begun.model for begun in asked] == ["claude-opus-4-6"]
+    assert [(begun.operation, begun.model) for begun in asked] == [
+        ("invoke_agent", "claude-opus-4-6")  # which the gate never sends to another model
+    ]
     assert [event.reservation for event in recorded()] == ["reserved", "", ""]
 
 

@@ -88,7 +88,8 @@ def call_of(provider: str, method: str, path: str) -> Call | None:
         if method == "get":
             reader = _EventsReader(provider, session, thread)
             return Download("chat", provider, "", reader=reader, reservation="")
-        return _Sending("chat", provider, _of(provider, session).model, session=session)
+        # Not under the name of what the gate may send to another model: a session has its own.
+        return _Sending("invoke_agent", provider, _of(provider, session).model, session=session)
     if _SESSION.fullmatch(path):
         told = Documents(functools.partial(_remember, provider))
         return Download("chat", provider, "", reader=told, reservation="")
@@ -172,7 +173,7 @@ class _EventsReader:
     def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - nothing to hide
         """Return a watcher of a stream, or of a page that is yet to be read."""
         if media_type == "text/event-stream":
-            return _EventsWatcher(self._see)
+            return _EventsWatcher(lambda data: self._see(msgspec.json.decode(data)))
         return BodyWatcher(self.read_json)
 
     def _see(self, event: Mapping[str, Any]) -> None:
@@ -199,13 +200,13 @@ class _EventsReader:
 class _EventsWatcher(LineWatcher):
     """Watches a stream of events: nearly every one is a piece of work, and not parsed."""
 
-    def __init__(self, see: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, see: Callable[[bytes], None]) -> None:
         super().__init__()
         self._see = see
 
     def line(self, line: bytes) -> None:
         if line.startswith(b"data:") and any(b'"%b"' % kind.encode() in line for kind in _USAGE):
-            attempt(self._see, msgspec.json.decode(line[5:]), default=None)
+            attempt(self._see, line[5:], default=None)  # one that is broken costs no other
 
     def reading(self) -> Reading:
         return NOTHING
