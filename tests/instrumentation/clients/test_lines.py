@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from costmeter.instrumentation.clients.lines import telling
+from costmeter.instrumentation.clients.lines import LineWatcher, telling
+from costmeter.instrumentation.clients.reading import NOTHING, Reading
 
 WORDS = (b'"usage"', b'"error"')
 
@@ -31,3 +32,26 @@ def test_only_lines_that_hold_a_word_are_returned_in_their_order() -> None:
 )
 def test_a_line_is_returned_once_and_whole(lines: bytes, expected: list[bytes]) -> None:
     assert telling(lines, WORDS) == expected
+
+
+class Lines(LineWatcher):
+    """Keeps the lines that it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[bytes] = []
+
+    def line(self, line: bytes) -> None:
+        self.read.append(line)
+
+    def reading(self) -> Reading:
+        return NOTHING
+
+
+def test_no_more_of_a_line_is_kept_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineWatcher, "MAX_BYTES", 8)
+    watcher = Lines()
+    chunks = [b'{"a":1}\n', b'{"long":', b'"and longer', b' and no JSON"}\n{"b', b'":2}']
+    assert [watcher.feed(chunk) for chunk in chunks] == chunks
+    watcher.flush()
+    assert watcher.read == [b'{"a":1}', b'and no JSON"}', b'{"b":2}']

@@ -86,10 +86,14 @@ class LineWatcher(ABC):
     That it is, its first line tells: it opens an object, and does not end with a brace.
     """
 
+    MAX_BYTES: Final = 64 << 20
+    """Bytes of a line that are kept until it ends: any file may be downloaded as a batch's."""
+
     def __init__(self) -> None:
         """Watch a body from its first byte."""
         self.complete = False
         self._pieces: list[bytes] = []  # of a line that has not ended yet
+        self._size = 0  # of these
         self._broken: list[bytes] = []  # the lines so far of data in several lines
 
     @abstractmethod
@@ -105,8 +109,11 @@ class LineWatcher(ABC):
         end = chunk.rfind(b"\n") + 1
         if end:
             boundary.attempt(self._take, b"".join((*self._pieces, chunk[:end])), default=None)
-            self._pieces = []
+            self._pieces, self._size = [], 0
         self._pieces.append(chunk[end:])
+        self._size += len(chunk) - end
+        if self._size > self.MAX_BYTES:
+            self._pieces, self._size = [], 0
         return chunk
 
     def flush(self) -> bytes:
