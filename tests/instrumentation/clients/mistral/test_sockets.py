@@ -104,14 +104,16 @@ async def test_one_that_ends_before_all_was_said_is_no_success(
 async def test_one_that_the_caller_leaves_is_cancelled(
     client: Mistral, standin: Standin, recorded: Recorded
 ) -> None:
-    standin.waits = True
+    standin.says, standin.waits = transcribed()[:1], True
     closed = await client.audio.realtime.connect(REALTIME)
     await closed.close()
     assert [event.status for event in recorded()] == ["cancelled"]
     left = await client.audio.realtime.connect(REALTIME)
     events = left.events()
     await anext(events)
+    await anext(events)  # from here on, the SDK closes the connection with its events
     await events.aclose()  # type: ignore[attr-defined]
+    assert left.is_closed  # at once, as it is without metering
     assert [event.status for event in recorded()] == ["cancelled"]
 
 

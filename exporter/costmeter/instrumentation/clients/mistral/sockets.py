@@ -66,7 +66,7 @@ class Sockets:
     def _meter_openers(self, module: ModuleType) -> None:
         for name, operation in _OPENERS.items():
             connecting = functools.partial(self._connecting, operation)
-            method = Method(getattr(module, name), "connect", replacement=connecting)
+            method = Method(getattr(module, name), "connect", "model", replacement=connecting)
             self._methods.append(method)
             method.put()
 
@@ -143,13 +143,17 @@ def _follow(connection: Any, call: Call) -> None:
 
     async def watched() -> AsyncIterator[Any]:
         session.watched = True  # from now on, the events close the connection by themselves
+        steps = events()
         try:
-            async for event in events():
+            async for event in steps:
                 boundary.attempt(session.see, event, default=None)
                 yield event
         except BaseException as error:
             session.over(_broken_off(error))
             raise
+        finally:
+            if (close_events := getattr(steps, "aclose", None)) is not None:
+                await close_events()
         session.over("incomplete")
 
     async def closing(*args: Any, **named: Any) -> None:
@@ -166,9 +170,12 @@ def _follow(connection: Any, call: Call) -> None:
 def _noting(send: Callable[..., Any], session: _Session) -> Callable[..., Any]:
     """Return what sends text, and has a session take note of it."""
 
-    async def sending(text: Any = None) -> None:
-        await (send() if text is None else send(text))
-        session.sent(text)
+    @functools.wraps(send)
+    async def sending(*args: Any, **named: Any) -> Any:
+        sent = await send(*args, **named)
+        for each in (*args, *named.values()):
+            session.sent(each)
+        return sent
 
     return sending
 
