@@ -56,6 +56,30 @@ def test_a_cache_of_vertex_ai_costs_what_was_written_to_it_too(
     assert (written.calls, storage.calls) == (1, 0)
 
 
+def test_storage_that_is_more_than_fits_into_an_event_is_told_by_several() -> None:
+    body = {
+        "name": "cachedContents/large",
+        "model": "models/gemini-2.5-pro",
+        "createTime": "2026-11-01T00:00:00Z",
+        "expireTime": "2026-12-01T00:00:00Z",  # 2,592,000 seconds
+        "usageMetadata": {"totalTokenCount": 1_000_000},
+    }
+    reading = CacheReader("gcp.gemini", made=True).read(json.dumps(body))
+    told = [reading.usage, *(share.usage for share in reading.others)]
+    assert told == [
+        {"cached_token_seconds": 10**12},
+        {"cached_token_seconds": 10**12},
+        {"cached_token_seconds": 592 * 10**9},
+    ]
+    assert {reading.model, *(share.model for share in reading.others)} == {
+        "gemini-2.5-pro-cache-storage"
+    }
+    for_ever = json.dumps({**body, "expireTime": "9999-12-31T00:00:00Z"})
+    reading = CacheReader("gcp.gemini", made=True).read(for_ever)
+    assert (reading.usage, reading.others) == ({}, ())
+    assert reading.odd == ("a cache that is kept for ever, whose storage is not counted",)
+
+
 def test_a_longer_time_for_a_cache_of_another_process_is_not_known() -> None:
     body = json.loads((RESPONSES / "cache_longer.json").read_text())
     told = json.dumps({**body, "name": "cachedContents/other"})

@@ -17,6 +17,8 @@ from costmeter.instrumentation.clients.google_genai.media import (
     FilmReader,
     ImageReader,
     asked_of_film,
+    foreseen_of_films,
+    foreseen_of_pictures,
 )
 from costmeter.instrumentation.clients.google_genai.tuning import JOB, JobReader
 from costmeter.instrumentation.clients.google_genai.usage import Answer
@@ -118,14 +120,21 @@ def call_of(method: str, path: str, request: Any, provider: str) -> Call | None:
 def _predicted(verb: str, model: str, request: Mapping[str, Any], provider: str) -> Call:
     """Return a call of a model that does not tell what it has used; vectors are an exception."""
     if verb == _BEGINS_FILM:
-        asked, film = asked_of_film(request), FilmReader(provider)
-        return Begins("video_generation", provider, model, asked=asked, body=film)
+        return Begins(
+            "video_generation",
+            provider,
+            model,
+            foreseen=foreseen_of_films(request),
+            asked=asked_of_film(request),
+            body=FilmReader(provider),
+        )
     if verb == _ASKS_FOR_FILM:
         return Asks("video_generation", provider, model, body=FilmReader(provider), reservation="")
     instances = request.get("instances") or [{}]
     if "content" in instances[0]:  # others ask with a prompt or a picture
         return Call("embeddings", provider, model)
-    return Made("image_generation", provider, model, body=ImageReader(request))
+    foreseen, reader = foreseen_of_pictures(request), ImageReader(request)
+    return Made("image_generation", provider, model, foreseen=foreseen, body=reader)
 
 
 def reading_of(call: Call, response: Any) -> Reading:

@@ -18,10 +18,12 @@ import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
+from costmeter.usage import MAX_QUANTITY
 
 STORAGE: Final = "-cache-storage"
 """What follows a model's name where its storage is meant."""
 _MOST: Final = 10_000
+_MOST_PARTS: Final = 1000
 _WRITES_COST: Final = "gcp.vertex_ai"
 
 _expiring: Final[dict[str, datetime]] = {}
@@ -66,11 +68,25 @@ class CacheReader:
             return Reading(model=model, odd=tuple(odd))
         _remember(cache.name, max(since, cache.expire_time))
         seconds = max(round((cache.expire_time - since).total_seconds()), 0)
-        storage = Share(model + STORAGE, {"cached_token_seconds": tokens * seconds})
+        storage = _storage(model + STORAGE, tokens * seconds, odd)
         if self._writes:
             written = {"input_tokens": tokens, "cache_write_tokens": tokens}
-            return Reading(usage=written, model=model, others=(storage,), odd=tuple(odd))
-        return Reading(usage=storage.usage, model=storage.model, odd=tuple(odd))
+            return Reading(usage=written, model=model, others=storage, odd=tuple(odd))
+        first, *others = storage or [Share(model + STORAGE, {})]
+        return Reading(usage=first.usage, model=first.model, others=tuple(others), odd=tuple(odd))
+
+
+def _storage(name: str, token_seconds: int, odd: list[str]) -> tuple[Share, ...]:
+    """Return storage, in as many parts as it takes for each to fit into an event.
+
+    A million tokens for twelve days are one of these already.
+    """
+    full, rest = divmod(token_seconds, MAX_QUANTITY)
+    if full >= _MOST_PARTS:
+        odd.append("a cache that is kept for ever, whose storage is not counted")
+        return ()
+    parts = [MAX_QUANTITY] * full + [rest] * (rest > 0 or not full)
+    return tuple(Share(name, {"cached_token_seconds": part}) for part in parts)
 
 
 def _remember(name: str, until: datetime) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 USUAL_SECONDS: Final = 8
 """The length of a film where the request names none."""
+_USUAL_PICTURES: Final = 4
+"""How many pictures are made where the request names no number."""
 _USUAL_RESOLUTION: Final = "720p"
 _REFUSED: Final = "bad_request"
 """The status where a filter held everything back."""
@@ -68,9 +70,8 @@ class ImageReader:
     """Reads the answer to a request for pictures."""
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
-        """Take the request: larger pictures of those that are given have a price of their own."""
-        parameters = fields_of(asked.get("parameters")) or {}
-        self._tier = "upscale" if parameters.get("mode") == "upscale" else ""
+        """Take the request."""
+        self._tier = _tier(asked)
 
     def read(self, body: str | bytes) -> Reading:
         """Return how many pictures an answer brings."""
@@ -82,6 +83,32 @@ class ImageReader:
         if not images:
             return Reading(status=_REFUSED)
         return Reading(usage={"images": images}, service_tier=self._tier)
+
+
+def foreseen_of_pictures(request: Mapping[str, Any]) -> Reading:
+    """Return what a request for pictures tells of their cost."""
+    return Reading(
+        usage={"images": _number(request) or _USUAL_PICTURES}, service_tier=_tier(request)
+    )
+
+
+def foreseen_of_films(request: Mapping[str, Any]) -> Reading:
+    """Return what a request for films tells of their cost."""
+    asked = asked_of_film(request)
+    seconds = (_number(request) or 1) * asked["seconds"]
+    return Reading(usage={"output_video_seconds": seconds}, service_tier=asked["tier"])
+
+
+def _number(request: Mapping[str, Any]) -> int:
+    """Return how many pieces a request asks for; 0 where it does not tell."""
+    parameters = fields_of(request.get("parameters")) or {}
+    return count_of("sampleCount", parameters.get("sampleCount"), [])
+
+
+def _tier(request: Mapping[str, Any]) -> str:
+    """Return the tier of pictures: larger ones of those that are given have one of their own."""
+    parameters = fields_of(request.get("parameters")) or {}
+    return "upscale" if parameters.get("mode") == "upscale" else ""
 
 
 def asked_of_film(request: Mapping[str, Any]) -> dict[str, Any]:
