@@ -10,6 +10,7 @@ from typing import Any
 
 import litellm
 import pytest
+from litellm.litellm_core_utils import exception_mapping_utils
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 import costmeter
@@ -419,6 +420,19 @@ def test_uninstrument_gives_the_methods_back(recorded: Recorded) -> None:
     costmeter.uninstrument("litellm")
     assert vars(HTTPHandler)["post"] is original
     assert vars(AsyncHTTPHandler)["post"] is async_original
+
+
+def test_a_litellm_that_raises_errors_in_another_way_is_metered_all_the_same(
+    provider: Named, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = vars(HTTPHandler)["post"]
+    monkeypatch.delattr(exception_mapping_utils, "exception_type")
+    at = provider("anthropic")
+    at.answers("anthropic/message.json")
+    litellm.completion(model="anthropic/claude-haiku-4-5", messages=ASKED, **at.sent())
+    costmeter.uninstrument("litellm")
+    assert len(recorded()) == 1
+    assert vars(HTTPHandler)["post"] is original
 
 
 def test_an_error_of_ours_does_not_reach_the_application(

@@ -6,6 +6,8 @@ import sys
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING
 
+from costmeter.instrumentation.boundary import attempt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
@@ -30,6 +32,13 @@ class OnImport(MetaPathFinder):
         self.waiting[name] = then
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
+
+    def now_or_then(self, name: str, do: Callable[[ModuleType], None]) -> None:
+        """Call ``do`` with a module, now or once it is imported; it may raise."""
+        if (module := sys.modules.get(name)) is not None:
+            attempt(do, module, default=None)
+        else:
+            self.wait(name, lambda module: attempt(do, module, default=None))
 
     def forget(self, name: str) -> None:
         """Wait for a module no longer."""

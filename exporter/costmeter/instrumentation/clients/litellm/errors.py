@@ -36,12 +36,7 @@ class Refusals:
 
     def put(self) -> None:
         """Replace it, now or once it is imported."""
-        if (module := sys.modules.get(_MODULE)) is not None:
-            self._put(module)
-        else:
-            self._on_import.wait(
-                _MODULE, lambda module: boundary.attempt(self._put, module, default=None)
-            )
+        self._on_import.now_or_then(_MODULE, self._put)
 
     def take(self) -> None:
         """Give every module its function back."""

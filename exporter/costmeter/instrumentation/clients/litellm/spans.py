@@ -10,7 +10,6 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.method import Method
 from costmeter.instrumentation.clients.spans import METERED, OPENTELEMETRY, kept
 from costmeter.instrumentation.on_import import OnImport
@@ -33,12 +32,7 @@ class Spans:
 
     def put(self) -> None:
         """Replace them, now or once the callback is imported."""
-        if (module := sys.modules.get(_CALLBACK)) is not None:
-            self._put(module)
-        else:
-            self._on_import.wait(
-                _CALLBACK, lambda module: boundary.attempt(self._put, module, default=None)
-            )
+        self._on_import.now_or_then(_CALLBACK, self._put)
 
     def take(self) -> None:
         """Leave litellm as it was."""

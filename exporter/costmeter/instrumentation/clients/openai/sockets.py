@@ -8,7 +8,6 @@ gate is asked before a connection is opened, since from then on the server may a
 from __future__ import annotations
 
 import functools
-import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,10 +52,7 @@ class Sockets:
     def put(self) -> None:
         """Start metering, also what is yet to be imported."""
         for name in MODULES:
-            if (module := sys.modules.get(name)) is not None:
-                self._meter(module)
-            else:
-                self._on_import.wait(name, self._meter)
+            self._on_import.now_or_then(name, self._meter)
 
     def take(self) -> None:
         """Stop metering, and leave the SDK as it was."""
@@ -67,9 +63,6 @@ class Sockets:
         self._methods.clear()
 
     def _meter(self, module: ModuleType) -> None:
-        boundary.attempt(self._meter_managers, module, default=None)
-
-    def _meter_managers(self, module: ModuleType) -> None:
         for name, kind in vars(module).items():
             if not name.endswith(_MANAGER) or not isinstance(kind, type):
                 continue
