@@ -104,8 +104,10 @@ def test_work_whose_stream_breaks_off_goes_on_and_its_end_can_be_asked_for(
 
 
 def test_what_other_models_did_is_told_apart(recorded: Recorded) -> None:
-    ask(OVER._replace(others=(Share("sound-1", {"input_characters": 9}),), odd=("a surprise",)))
+    sound = Share("sound-1", {"input_characters": 9}, service_tier="4k " * 100)
+    ask(OVER._replace(others=(sound,), odd=("a surprise",)))
     _, other = recorded()
+    assert len(other.service_tier) == 128
     assert (other.model, other.usage, other.calls) == ("sound-1", {"input_characters": 9}, 0)
     assert other.identity == "studio/film/1#0"
 

@@ -8,6 +8,7 @@ the first request tells (how long a film is to be), this process remembers until
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -57,7 +58,8 @@ class Work(NamedTuple):
 
 _ENDED: Final = ("finished_at", "completed_at", "cancelled_at", "failed_at", "created_at")
 """Where work tells when it ended, or at least began, in seconds since 1970."""
-_begun: Final[dict[tuple[str, str], Work]] = {}
+_begun: Final[OrderedDict[tuple[str, str], Work]] = OrderedDict()
+"""What is remembered, the oldest first; threads share it, so it is never iterated."""
 
 
 def work_of(provider: str, name: str) -> Work | None:
@@ -99,15 +101,15 @@ class Beginning(Call):
         if not isinstance(told, Told) or not told.name:
             super().end(status, lambda: told)
             return
+        work = Work(self._attribution, self.reservation, self.asked)
         if told.over:
             self._ended = True
             duration_ns = monotonic_ns() - self._started_ns
-            whose = (self._attribution, self.reservation)
-            attempt(_write, self, told, *whose, duration_ns, default=None)
+            attempt(_write, self, told, work, duration_ns, self._first_chunk_ns, default=None)
             return
         if len(_begun) >= MOST:
-            _begun.pop(next(iter(_begun)), None)
-        _begun[self.provider, told.name] = Work(self._attribution, self.reservation, self.asked)
+            _begun.popitem(last=False)
+        _begun[self.provider, told.name] = work
         self._ended = True  # where only a stream of it broke off, too: its end can be asked for
 
 
@@ -126,13 +128,12 @@ class Asking(Call):
         self._ended = True
         told = NOTHING if read is None else attempt(read, *answer, default=NOTHING)
         if isinstance(told, Told) and told.over:
-            begun = work_of(self.provider, told.name)
-            scope, reservation = (begun.scope, begun.reservation) if begun else (None, "")
-            attempt(_write, self, told, scope or attribution.get(), reservation, default=None)
+            work = work_of(self.provider, told.name) or Work(attribution.get(), "", {})
+            attempt(_write, self, told, work, default=None)
 
 
 def _write(
-    call: Call, told: Told, scope: Attribution, reservation: str, duration_ns: int = 0
+    call: Call, told: Told, work: Work, duration_ns: int = 0, first_chunk_ns: int = 0
 ) -> None:
     """Record a piece of work that is over."""
     if told.model and call.model and told.model != call.model and not call.exact:
@@ -142,8 +143,8 @@ def _write(
         call.provider,
         told if told.model else told._replace(model=call.model),
         told.name and f"{call.provider}/{told.name}",
-        scope,
-        reservation=reservation,
+        work.scope,
+        reservation=work.reservation,
         duration_ns=duration_ns,
-        first_chunk_ns=call._first_chunk_ns if duration_ns else 0,
+        first_chunk_ns=first_chunk_ns,
     )

@@ -84,7 +84,7 @@ def record_beside(
                 usage=other.usage,
                 calls=0,
                 requests=0,
-                service_tier=other.service_tier,
+                service_tier=clipped(other.service_tier, MAX_NAME_LENGTH),
                 request=scope.request,
                 identity=other.known_by(provider, identity and f"{identity}#{number}"),
             )
