@@ -64,6 +64,7 @@ def test_a_piece_costs_what_the_provider_publishes(
         ("imagen-3.0-capability-001", "", {"images": 1}),
         ("gemini-2.5-flash-training", "", {"training_tokens": 1000}),
         ("gemini-9-flash-cache-storage", "", {"cached_token_seconds": 1000}),
+        ("gemini-embedding-2", "video", {"input_tokens": 258, "input_image_tokens": 258}),
     ],
 )
 def test_what_nobody_publishes_is_unpriced(

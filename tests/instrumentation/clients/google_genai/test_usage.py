@@ -88,6 +88,24 @@ def test_embeddings_are_input_only() -> None:
     assert (gemini.usage, vertex.usage) == ({"input_tokens": 8}, {"input_tokens": 15})
 
 
+@pytest.mark.parametrize(
+    ("model", "modality", "tier"),
+    [
+        ("gemini-embedding-2", "VIDEO", "video"),
+        ("gemini-embedding-2", "IMAGE", ""),
+        ("gemini-3.1-flash-live-preview", "VIDEO", ""),  # priced as images are
+    ],
+)
+def test_film_that_costs_more_than_images_has_a_tier_that_no_price_knows(
+    model: str, modality: str, tier: str
+) -> None:
+    details = [{"modality": modality, "tokenCount": 258}]
+    usage = {"promptTokenCount": 300, "promptTokenDetails": details}
+    reading = read(json.dumps({"usageMetadata": usage}), model)
+    assert reading.usage == {"input_tokens": 300, "input_image_tokens": 258}
+    assert reading.service_tier == tier
+
+
 def test_embeddings_without_statistics_tell_no_usage() -> None:
     assert read(b'{"predictions": [{"embeddings": {"values": [0.1]}}]}').usage is None
     assert read(b'{"predictions": [{"bytesBase64Encoded": "aGk="}]}').usage is None

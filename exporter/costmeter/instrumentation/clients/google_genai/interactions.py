@@ -21,7 +21,15 @@ from costmeter.instrumentation.clients.begun import Asking, Beginning, Told
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.google_genai.usage import billed_searches, served_tier
+from costmeter.instrumentation.clients.google_genai.usage import (
+    CACHED_PARTS,
+    INPUT_PARTS,
+    OUTPUT_PARTS,
+    billed_searches,
+    list_of,
+    parts_of,
+    served_tier,
+)
 from costmeter.instrumentation.clients.http_seam import Seam
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading
@@ -48,20 +56,11 @@ _GOES_ON: Final = frozenset({"", "in_progress", "queued"})
 _STATUSES: Final = {"failed": "error", "cancelled": "cancelled"}
 """How an interaction has ended; in all other ways it has answered, or asks for something."""
 
-_INPUT: Final = {
-    "audio": "input_audio_tokens",
-    "image": "input_image_tokens",
-    "video": "input_image_tokens",
-    "document": "input_image_tokens",
-}
 _PARTS: Final = {
-    "input_tokens_by_modality": ("input_tokens", _INPUT),
-    "tool_use_tokens_by_modality": ("input_tokens", _INPUT),
-    "cached_tokens_by_modality": ("cache_read_tokens", {"audio": "cache_audio_read_tokens"}),
-    "output_tokens_by_modality": (
-        "output_tokens",
-        {"audio": "output_audio_tokens", "image": "output_image_tokens"},
-    ),
+    "input_tokens_by_modality": ("input_tokens", INPUT_PARTS),
+    "tool_use_tokens_by_modality": ("input_tokens", INPUT_PARTS),
+    "cached_tokens_by_modality": ("cache_read_tokens", CACHED_PARTS),
+    "output_tokens_by_modality": ("output_tokens", OUTPUT_PARTS),
 }
 """Which whole the tokens by modality are parts of, and the keys of the parts."""
 
@@ -277,24 +276,14 @@ def _usage(reported: object, model: str, odd: list[str]) -> dict[str, int] | Non
         "output_tokens": told("total_output_tokens") + thoughts,
         "reasoning_tokens": thoughts,
     }
-    parts: dict[str, int] = {}
-    for name, (whole, keys) in _PARTS.items():
-        for fields_of_part in map(fields_of, _list(fields.get(name))):
-            part = fields_of_part or {}
-            if key := keys.get(text_of(part.get("modality")).lower()):
-                tokens = parts.get(key, 0) + count_of(name, part.get("tokens"), odd)
-                parts[key] = min(tokens, counts[whole])
+    counts |= parts_of(fields, _PARTS, "tokens", counts, odd)
     searches = sum(
         count_of("grounding_tool_count", tool.get("count"), odd)
-        for tool in map(fields_of, _list(fields.get("grounding_tool_count")))
+        for tool in map(fields_of, list_of(fields.get("grounding_tool_count")))
         if tool is not None and tool.get("type") == "google_search"
     )
     counts["web_searches"] = billed_searches(model, searches)
-    return {key: count for key, count in (counts | parts).items() if count}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return {key: count for key, count in counts.items() if count}
 
 
 def _name(model: str) -> str:

@@ -44,11 +44,10 @@ class _Predictions(msgspec.Struct):
 
 
 class _Films(msgspec.Struct, rename="camel"):
-    """What was made: Vertex AI's and the Gemini API's names for it, and what was held back."""
+    """What was made, by Vertex AI's and by the Gemini API's name for it."""
 
     videos: list[msgspec.Raw] = []
     generated_samples: list[msgspec.Raw] = []
-    rai_media_filtered_count: Any = None
 
 
 class _Made(_Films, rename="camel"):

@@ -13,7 +13,7 @@ import msgspec
 
 from costmeter.instrumentation.clients.begun import Told, is_long_past
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.google_genai.usage import whole
+from costmeter.instrumentation.clients.google_genai.usage import integer_of
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading
 
 JOB: Final = re.compile(r"(?:projects/[^/]+/locations/[^/]+/)?tuningJobs/[^/:?]+")
@@ -72,7 +72,7 @@ def _tokens(job: _Job, odd: list[str]) -> int:
     stats = fields_of(job.tuning_data_stats) or {}
     for name in ("supervisedTuningDataStats", "preferenceOptimizationDataStats"):
         if (told := fields_of(stats.get(name))) is not None:
-            return count_of(_BILLED, whole(told.get(_BILLED)), odd)
+            return count_of(_BILLED, integer_of(told.get(_BILLED)), odd)
     return 0
 
 
@@ -80,5 +80,5 @@ def _epochs(job: _Job) -> int:
     """Return how often the data was trained with; 0 where that is not told."""
     for spec in (job.supervised_tuning_spec, job.preference_optimization_spec):
         if (parameters := fields_of((fields_of(spec) or {}).get("hyperParameters"))) is not None:
-            return count_of("epochCount", whole(parameters.get("epochCount")), [])
+            return count_of("epochCount", integer_of(parameters.get("epochCount")), [])
     return 0

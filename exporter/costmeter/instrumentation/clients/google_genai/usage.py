@@ -28,21 +28,22 @@ Source: https://ai.google.dev/gemini-api/docs/priority-inference
 _NOTHING: Final[Mapping[str, Any]] = {}
 _BASE_TIERS: Final = frozenset({"", "standard", "unspecified", "traffic_type_unspecified"})
 
-_INPUT: Final = {
+INPUT_PARTS: Final = {
     "AUDIO": "input_audio_tokens",
     "IMAGE": "input_image_tokens",
     "DOCUMENT": "input_image_tokens",  # pages are tokenised as images are
     "VIDEO": "input_image_tokens",  # and films are priced so
 }
-_CACHED: Final = {"AUDIO": "cache_audio_read_tokens"}
-_OUTPUT: Final = {"AUDIO": "output_audio_tokens", "IMAGE": "output_image_tokens"}
+CACHED_PARTS: Final = {"AUDIO": "cache_audio_read_tokens"}
+OUTPUT_PARTS: Final = {"AUDIO": "output_audio_tokens", "IMAGE": "output_image_tokens"}
+"""Keys of the parts that tokens are told apart by, by their modality."""
 _DETAILS: Final = {
-    "promptTokensDetails": ("input_tokens", _INPUT),
-    "promptTokenDetails": ("input_tokens", _INPUT),  # of embeddings
-    "toolUsePromptTokensDetails": ("input_tokens", _INPUT),
-    "cacheTokensDetails": ("cache_read_tokens", _CACHED),
-    "candidatesTokensDetails": ("output_tokens", _OUTPUT),
-    "responseTokensDetails": ("output_tokens", _OUTPUT),  # of live sessions
+    "promptTokensDetails": ("input_tokens", INPUT_PARTS),
+    "promptTokenDetails": ("input_tokens", INPUT_PARTS),  # of embeddings
+    "toolUsePromptTokensDetails": ("input_tokens", INPUT_PARTS),
+    "cacheTokensDetails": ("cache_read_tokens", CACHED_PARTS),
+    "candidatesTokensDetails": ("output_tokens", OUTPUT_PARTS),
+    "responseTokensDetails": ("output_tokens", OUTPUT_PARTS),  # of live sessions
 }
 """Which whole the tokens by modality are parts of, and the keys of the parts."""
 
@@ -52,6 +53,13 @@ _PER_PROMPT: Final = re.compile(r"gemini-(?:[a-z]+-)*[12](?:\.\d+)?(?:-|$)")
 Source: https://ai.google.dev/gemini-api/docs/google-search#pricing
 """
 
+_FILM_APART: Final = re.compile(r"gemini-embedding-2(?:-|$)")
+"""Models that read films at a price of their own, far above that of images.
+
+Source: https://ai.google.dev/gemini-api/docs/pricing
+"""
+_FILM: Final = "video"
+"""What counts as the service tier then: no price knows it, so nobody takes it for a cheap one."""
 
 _CODES: Final = {3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 14: 503, 16: 401}
 """Codes of HTTP by those of gRPC, which work that goes on for long fails with; else it is 500.
@@ -121,7 +129,7 @@ class Answer:
         self._tier = text_of((headers or {}).get(TIER_HEADER)) or self._tier
         self._see_usage(chunk.usage_metadata)
         if chunk.token_count is not None:
-            self._embedded.append(whole(chunk.token_count))
+            self._embedded.append(integer_of(chunk.token_count))
         if text_of((fields_of(chunk.prompt_feedback) or {}).get("blockReason")):
             self.complete = True
         self._see_candidates(chunk.candidates)
@@ -131,12 +139,11 @@ class Answer:
     def reading(self) -> Reading:
         """Return what was told so far."""
         odd = list(self._odd)
-        return Reading(
-            usage=self._usage(odd),
-            model=self._model,
-            service_tier=served_tier(self._tier, self._reported or {}),
-            odd=tuple(odd),
-        )
+        told = self._reported or {}
+        tier = served_tier(self._tier, told)
+        if _FILM_APART.match(self._model or self._asked) and _reads_film(told):
+            tier = f"{tier} {_FILM}".lstrip()
+        return Reading(usage=self._usage(odd), model=self._model, service_tier=tier, odd=tuple(odd))
 
     def _see_usage(self, reported: object) -> None:
         if reported is None:
@@ -155,8 +162,7 @@ class Answer:
         for candidate in seen:
             self.complete |= bool(text_of(candidate.finish_reason))
             queries = (fields_of(candidate.grounding_metadata) or {}).get("webSearchQueries")
-            if isinstance(queries, list):
-                self._queries.update(filter(None, map(text_of, queries)))
+            self._queries.update(filter(None, map(text_of, list_of(queries))))
 
     def _see_predictions(self, predictions: msgspec.Raw) -> None:
         try:
@@ -203,17 +209,45 @@ def read_usage(reported: Mapping[str, Any], odd: list[str]) -> dict[str, int]:
     if counts["cache_read_tokens"] > counts["input_tokens"]:
         odd.append(f"{counts['cache_read_tokens']} cached tokens, more than the prompt has")
         counts["cache_read_tokens"] = counts["input_tokens"]
+    counts |= parts_of(reported, _DETAILS, "tokenCount", counts, odd)
+    return {key: count for key, count in counts.items() if count}
+
+
+def parts_of(
+    reported: Mapping[str, Any],
+    details: Mapping[str, tuple[str, Mapping[str, str]]],
+    count_name: str,
+    counts: Mapping[str, int],
+    odd: list[str],
+) -> dict[str, int]:
+    """Return the tokens by modality that have a key of their own, no more than their whole has.
+
+    Args:
+        reported: fields of the usage.
+        details: which whole the lists by modality are parts of, and the keys of the parts.
+        count_name: where an item of such a list has its tokens.
+        counts: the wholes, by their keys.
+        odd: takes what is odd, in words.
+    """
     parts: dict[str, int] = {}
-    for name, details in reported.items():
-        if (known := _DETAILS.get(name)) is None or not isinstance(details, list):
-            continue
-        whole, keys = known
-        for detail in details:
-            fields = fields_of(detail) or {}
-            if key := keys.get(text_of(fields.get("modality"))):
-                tokens = parts.get(key, 0) + count_of(name, fields.get("tokenCount"), odd)
+    for name, (whole, keys) in details.items():
+        for item in map(fields_of, list_of(reported.get(name))):
+            fields = item or {}
+            if key := keys.get(text_of(fields.get("modality")).upper()):
+                tokens = parts.get(key, 0) + count_of(name, fields.get(count_name), odd)
                 parts[key] = min(tokens, counts[whole])
-    return {key: count for key, count in (counts | parts).items() if count}
+    return parts
+
+
+def _reads_film(reported: Mapping[str, Any]) -> bool:
+    """Return whether some of the prompt is film."""
+    items = [
+        fields_of(item) or {}
+        for name, (whole, _) in _DETAILS.items()
+        if whole == "input_tokens"
+        for item in list_of(reported.get(name))
+    ]
+    return any(item.get("modality") == "VIDEO" for item in items)
 
 
 def served_tier(served: str, reported: Mapping[str, Any] = _NOTHING) -> str:
@@ -231,6 +265,11 @@ def status_of_error(error: Mapping[str, Any]) -> str:
     return status_of_code(_CODES.get(code, 500) if isinstance(code, int) else 500)
 
 
-def whole(value: object) -> object:
+def integer_of(value: object) -> object:
     """Return a count that Google's JSON has as text, since it may take more than 32 bits."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def list_of(value: object) -> list[Any]:
+    """Return a list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
