@@ -179,7 +179,8 @@ class Seam:
         given = dict(zip(self._names, args, strict=False)) | named if args else named
         call = begin(self._dialect.start, client, given, switching=True)
         if call is not None and call.instead:
-            return call, (), self._dialect.to_model(given, call.instead)
+            to_model = self._dialect.to_model
+            return call, (), boundary.attempt(to_model, given, call.instead, default=given)
         return call, args, named
 
     def _answered(self, call: Call, named: Mapping[str, Any], response: Any) -> None:

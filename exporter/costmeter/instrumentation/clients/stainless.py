@@ -167,7 +167,7 @@ class Seam:
         if call is None:
             return None
         if call.instead:
-            options = _to_model(options, call.instead)
+            options = boundary.attempt(_to_model, options, call.instead, default=options)
         streams = bool(named.get("stream"))
         attempt = _Attempt(call, dialect, call.reader or dialect, client, options, options, streams)
         if streams or callable(getattr(options, "post_parser", None)):

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 import costmeter
+from costmeter.instrumentation.clients import call
 from tests.instrumentation.clients.asking import (
     ANSWERING,
     CHAT,
@@ -295,3 +296,20 @@ def test_a_client_of_ones_own_making_is_metered(
             options={"headers": headers()["extra_headers"]},
         )
     assert [event.usage for event in recorded()] == [USED, USED]
+
+
+def test_a_request_that_cannot_be_sent_to_another_model_is_sent_as_it_is(
+    client: openai.OpenAI, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cheaper:
+        def admit(self, asked: call.Call, *_: object, **__: object) -> None:
+            asked.instead = asked.model = "gpt-5-nano"
+
+    monkeypatch.setattr(call, "gate", Cheaper())
+    client.post(
+        "/chat/completions",
+        cast_to=object,
+        content=json.dumps(CHAT).encode(),
+        options={"headers": headers()["extra_headers"]},
+    )
+    assert [(event.model, event.usage) for event in recorded()] == [(ANSWERING, USED)]
