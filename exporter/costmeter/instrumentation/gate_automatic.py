@@ -1,7 +1,8 @@
 """The gate before instrumented calls: asks for each, and refuses before the request leaves.
 
-What a call will cost at most is told in tokens, which the sidecar prices: those of the answer by
-the maximum that the request sets, those of the prompt by the length of its text.
+What a call will cost at most is told as usage, which the sidecar prices: tokens of the answer by
+the maximum that the request sets, those of the prompt by the length of its text; and what the
+client of the SDK foresees beside text, such as pictures or seconds of film.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ _CHOICES: Final = frozenset({"n", "candidateCount"})
 _MEDIA: Final = frozenset(
     {"image_url", "input_audio", "inline_data", "inlineData", "source", "file", "image", "document"}
 )
+_SEARCHES: Final = "max_uses"
+_SEARCHING: Final = "web_search"
+"""How Anthropic's tool is told the most that it may search, and how its type begins."""
 _PRICED_TIERS: Final = frozenset({"flex", "priority"})
 _UNANSWERED: Final = frozenset({"embeddings"})
 """Operations whose answer costs nothing."""
@@ -97,11 +101,12 @@ def _ask(call: Call, asked: tuple[Any, ...], switching: bool) -> Decision:
     request = _Request()
     for each in asked:
         attempt(request.read, each, default=None)
+    foreseen = call.foreseen
     ask = Ask(
         provider=clipped(call.provider, MAX_NAME_LENGTH),
-        model=clipped(call.model, MAX_VALUE_LENGTH),
-        usage=request.usage(call.operation),
-        service_tier=request.service_tier,
+        model=clipped(foreseen.model or call.model, MAX_VALUE_LENGTH),
+        usage=request.usage(call.operation) | (foreseen.usage or {}),
+        service_tier=clipped(foreseen.service_tier or request.service_tier, MAX_NAME_LENGTH),
         attributes=attributes,
         priority="critical" if attributes.get(PRIORITY) == "critical" else "normal",
         switching=switching,
@@ -113,10 +118,10 @@ def _ask(call: Call, asked: tuple[Any, ...], switching: bool) -> Decision:
 class _Request:
     """What a request tells of its cost, in whatever shape the SDK has it by then."""
 
-    __slots__ = ("_bytes", "_choices", "_maximum", "_media", "service_tier")
+    __slots__ = ("_bytes", "_choices", "_maximum", "_media", "_searches", "service_tier")
 
     def __init__(self) -> None:
-        self._bytes = self._media = 0
+        self._bytes = self._media = self._searches = 0
         self._choices = 1
         self._maximum: int | None = None
         self.service_tier = ""
@@ -129,6 +134,8 @@ class _Request:
             usage["output_tokens"] = 0
         elif self._maximum is not None:
             usage["output_tokens"] = min(self._maximum * self._choices, MAX_QUANTITY)
+        if self._searches:
+            usage["web_searches"] = min(self._searches, MAX_QUANTITY)
         return usage
 
     def read(self, asked: Any) -> None:
@@ -167,6 +174,9 @@ class _Request:
                     self._maximum = value
             elif name in _CHOICES and type(value) is int:
                 self._choices = max(1, value)
+            elif name == _SEARCHES:
+                if str(fields.get("type")).startswith(_SEARCHING) and type(value) is int:
+                    self._searches += max(0, value)
             elif name == "service_tier" and value in _PRICED_TIERS:
                 self.service_tier = value
             elif name in _MEDIA and isinstance(value, (Mapping, str, bytes)):

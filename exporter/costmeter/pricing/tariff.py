@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from itertools import compress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from costmeter.names import COMPONENTS
 from costmeter.pricing.charge import Charge
-from costmeter.pricing.prices import Prices, TokenPrices, token_price
+from costmeter.pricing.prices import PIECES, Prices, TokenPrices, token_price
 from costmeter.pricing.tokens import KINDS, count
 from costmeter.units import NANO
 
@@ -39,41 +39,6 @@ _COMPONENTS: Final = (
 """The component that each of :data:`costmeter.pricing.tokens.KINDS` is charged under."""
 
 
-class _Piece(NamedTuple):
-    """How usage that is no tokens is charged.
-
-    Attributes:
-        component: what its cost is for.
-        price: the field of :class:`Prices` with its price.
-        share: what of that one piece costs.
-        fixed: whether it costs the same in every service tier.
-    """
-
-    component: str
-    price: str
-    share: Fraction = Fraction(1)
-    fixed: bool = False
-
-
-_PIECES: Final = {
-    "images": _Piece("image", "image"),
-    "web_searches": _Piece("tool", "web_search", fixed=True),
-    "input_audio_seconds": _Piece("audio", "audio_hour", Fraction(1, 3600)),
-    "input_characters": _Piece("input", "million_characters", Fraction(1, _MILLION)),
-    "search_units": _Piece("request", "search_unit", fixed=True),
-    "output_video_seconds": _Piece("image", "video_second"),
-    "file_searches": _Piece("tool", "file_search", fixed=True),
-    "container_sessions": _Piece("tool", "container_session"),
-    "training_tokens": _Piece("compute", "million_training_tokens", Fraction(1, _MILLION)),
-    "input_pages": _Piece("input", "page"),
-    "annotated_pages": _Piece("input", "annotated_page"),
-    "classifications": _Piece("input", "classification"),
-    "cached_token_seconds": _Piece(
-        "storage", "million_cached_token_hours", Fraction(1, 3600 * _MILLION)
-    ),
-    "text_units": _Piece("tool", "text_unit"),
-}
-"""How usage that is no tokens is charged, by its key."""
 _FREE: Final = (("request", 0),)
 
 
@@ -103,6 +68,24 @@ class Tariff(Protocol):
             Nano-dollars for each of the four; None where it takes :meth:`charge` to tell.
         """
         ...
+
+
+def charge_known(tariff: Tariff, usage: Mapping[str, int]) -> Charge | None:
+    """Return the cost of what has a price in a usage; None where nothing has one that costs.
+
+    Tokens have one all together, anything else by itself: where a request cannot tell whether its
+    answer is billed by tokens or by the piece, its usage has both.
+    """
+    if (whole := tariff.charge(usage)) is not None:
+        return whole
+    tokens = {key: number for key, number in usage.items() if key not in PIECES}
+    pieces = ({key: number} for key, number in usage.items() if key in PIECES)
+    known: dict[str, int] = {}
+    for part in (tokens, *pieces):
+        if tariff.charge(part) is not None:
+            known |= part
+    charge = tariff.charge(known)
+    return charge if charge is not None and charge.nano_usd else None
 
 
 class Unpriced:
@@ -212,14 +195,14 @@ class _Bracket:
         factor = Fraction(multiplier)
         exact = [_nano(token_price(tokens, kind), factor / _MILLION) for kind in KINDS]
         exact += [
-            _nano(getattr(prices, of.price), of.share * (1 if of.fixed else factor))
-            for of in _PIECES.values()
+            _nano(prices.pieces.get(of.price), of.share * (1 if of.fixed else factor))
+            for of in PIECES.values()
         ]
         exact.append(_nano(prices.request))
         self.scale = math.lcm(*(amount.denominator for amount in exact if amount is not None))
         whole = [None if amount is None else int(amount * self.scale) for amount in exact]
         self._amounts = tuple(zip(_COMPONENTS, whole[: len(KINDS)], strict=True))
-        self._pieces = dict(zip(_PIECES, whole[len(KINDS) : -1], strict=True))
+        self._pieces = dict(zip(PIECES, whole[len(KINDS) : -1], strict=True))
         self._fee = whole[-1] or 0
         self._only_fee = not any(amount is not None for amount in whole[:-1])
         self._free = not any(whole)
@@ -237,7 +220,7 @@ class _Bracket:
                 if amount is None:
                     return None
                 sums[component] = sums.get(component, 0) + tokens * amount
-        if not _PIECES.keys().isdisjoint(usage):
+        if not PIECES.keys().isdisjoint(usage):
             if not self._add_pieces(sums, usage):
                 return None
             sums = dict(sorted(sums.items(), key=lambda each: COMPONENTS.index(each[0])))
@@ -253,7 +236,7 @@ class _Bracket:
 
     def _add_pieces(self, sums: dict[str, int], usage: Mapping[str, int]) -> bool:
         """Add what is no tokens; False where something was used that has no price."""
-        for key, of in _PIECES.items():
+        for key, of in PIECES.items():
             if not (number := usage.get(key, 0)):
                 continue
             amount = self._pieces[key]

@@ -24,6 +24,7 @@ from costmeter.gate_protocol import Answer, Ask, Outcome
 from costmeter.ledger.reservations import Reservation
 from costmeter.names import ALL_SPEND
 from costmeter.pricing.book import PriceBook
+from costmeter.pricing.tariff import charge_known
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.handover import State
 from costmeter.sidecar.reservations import Reservations
@@ -228,7 +229,7 @@ class Gate:
         """
         cost = ask.cost_nano_usd
         if cost is None:
-            cost = self._price(ask, ask.model, now_ns)
+            cost = self._price(ask, ask.model, now_ns, partly=True)
         if ask.fixed or not ask.model:
             return ask.model, cost
         others = enforcement.alternatives(
@@ -244,12 +245,12 @@ class Gate:
                 return model, cheapest
         return ask.model, cost
 
-    def _price(self, ask: Ask, model: str, now_ns: int) -> int | None:
+    def _price(self, ask: Ask, model: str, now_ns: int, *, partly: bool = False) -> int | None:
         if not (ask.provider and model and ask.usage):
             return None
         usage = {"output_tokens": self._books.config.gate.assumed_output_tokens, **ask.usage}
         tariff = self._books.prices.tariff(ask.provider, model, ask.service_tier, now_ns)
-        charge = tariff.charge(usage)
+        charge = charge_known(tariff, usage) if partly else tariff.charge(usage)
         return None if charge is None else charge.nano_usd
 
     def _reserve(self, nano: int, positions: Sequence[Position], owner: int | None) -> str:

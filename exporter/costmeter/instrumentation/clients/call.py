@@ -41,6 +41,8 @@ class Call(msgspec.Struct):
         reader: reads the answer, where it is not like those of most of the SDK's calls.
         reservation: what the gate has set aside for it.
         instead: the model that the gate sends it to, in place of the one asked for; or empty.
+        foreseen: what its request tells of its cost beside text, in the words of the answer:
+            pictures to be made, say, with the model and the tier that they will count as.
     """
 
     operation: str
@@ -50,6 +52,7 @@ class Call(msgspec.Struct):
     reader: Reader | None = None
     reservation: str = msgspec.field(default_factory=take)
     instead: str = ""
+    foreseen: Reading = NOTHING
     costs: ClassVar[bool] = True
     """Whether it is one at all: what only reads what calls have told is no matter of the gate."""
     _attribution: Attribution = msgspec.field(default_factory=attribution.get)

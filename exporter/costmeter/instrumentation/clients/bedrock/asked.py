@@ -16,16 +16,16 @@ from costmeter.instrumentation.clients.bedrock.guardrail import GUARDRAIL, Guard
 from costmeter.instrumentation.clients.bedrock.media import (
     AsyncInvokeReader,
     asked_of_film,
-    tier_of_pictures,
+    foreseen_of_film,
+    foreseen_of_pictures,
 )
 from costmeter.instrumentation.clients.bedrock.usage import model_name, stands_for_another
 from costmeter.instrumentation.clients.begun import Asking, Beginning
 from costmeter.instrumentation.clients.call import Call
+from costmeter.instrumentation.clients.reading import NOTHING, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from costmeter.instrumentation.clients.reading import Reading
 
 RUNTIME: Final = "bedrock-runtime"
 AGENTS: Final = "bedrock-agent-runtime"
@@ -120,7 +120,10 @@ def _beside_models(
     reader = AsyncInvokeReader(provider)
     if operation == "StartAsyncInvoke":
         asked = asked_of_film(given.get("modelInput"))
-        return Begins("video_generation", provider, model, asked=asked, answer=reader)
+        foreseen = foreseen_of_film(asked)
+        return Begins(
+            "video_generation", provider, model, foreseen=foreseen, asked=asked, answer=reader
+        )
     if operation == "GetAsyncInvoke":
         return Asks("video_generation", provider, "", answer=reader, reservation="")
     return None
@@ -128,13 +131,18 @@ def _beside_models(
 
 def invoking(operation: str, model: str, body: object, provider: str) -> Invoking:
     """Return a call of a model, by its name in the recorded form."""
-    used = attempt(_used, body, default=None) if "rerank" in model else None
+    name = _operation(operation, model, body)
+    used = attempt(_used, body, default=None) if name == "rerank" else None
+    foreseen = Reading(usage=used) if used else NOTHING
+    if name == "image_generation":
+        foreseen = attempt(foreseen_of_pictures, model, body, default=NOTHING)
     return Invoking(
-        operation=_operation(operation, model, body),
+        operation=name,
         provider=provider,
         model=model,
         exact=not stands_for_another(model),
-        tier=attempt(tier_of_pictures, model, body, default=""),
+        foreseen=foreseen,
+        tier=foreseen.service_tier,
         used=used,
     )
 
@@ -147,7 +155,9 @@ def _of_agents(operation: str, given: Mapping[str, Any], provider: str) -> Call 
     if operation == "Rerank":
         config = given["rerankingConfiguration"]["bedrockRerankingConfiguration"]
         model = model_name(config["modelConfiguration"]["modelArn"])
-        return Made("rerank", provider, model, exact=True, answer=RankReader(given))
+        reader = RankReader(given)
+        foreseen = reader.read({})
+        return Made("rerank", provider, model, exact=True, foreseen=foreseen, answer=reader)
     return None
 
 

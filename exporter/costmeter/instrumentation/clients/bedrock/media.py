@@ -43,18 +43,35 @@ class _Pictures(msgspec.Struct, rename="camel"):
 _decode_pictures: Final = msgspec.json.Decoder(_Pictures).decode
 
 
+def foreseen_of_pictures(model: str, body: object) -> Reading:
+    """Return what a request for pictures tells of their cost: one, where it names no number."""
+    pictures = count_of("numberOfImages", _config(body).get("numberOfImages"), []) or 1
+    return Reading(usage={"images": pictures}, service_tier=tier_of_pictures(model, body))
+
+
 def tier_of_pictures(model: str, body: object) -> str:
     """Return what a request for pictures names that has another price; empty where nothing."""
     if not any(name in model for name in _MAKING_PICTURES):
         return ""
-    asked = _decode_pictures(body) if isinstance(body, str | bytes | bytearray) else _Pictures()
-    config = fields_of(asked.image_generation_config) or {}
+    config = _config(body)
     odd: list[str] = []
     width = count_of("width", config.get("width"), odd) or 1024
     height = count_of("height", config.get("height"), odd) or 1024
     quality = text_of(config.get("quality"))
     size = "512" if width * height <= _SMALL else "2048" if width * height > _USUAL else ""
     return " ".join(filter(None, ["" if quality == "standard" else quality, size]))
+
+
+def _config(body: object) -> Mapping[str, Any]:
+    asked = _decode_pictures(body) if isinstance(body, str | bytes | bytearray) else _Pictures()
+    return fields_of(asked.image_generation_config) or {}
+
+
+def foreseen_of_film(asked: Mapping[str, Any]) -> Reading:
+    """Return what a request for a film tells of its cost, from :func:`asked_of_film`."""
+    seconds = asked["seconds"]
+    usage = {"output_video_seconds": seconds} if seconds else None
+    return Reading(usage=usage, service_tier=asked["tier"])
 
 
 def asked_of_film(asked: object) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from costmeter.instrumentation.clients.cohere import usage as cohere_usage
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
+from costmeter.instrumentation.clients.reading import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,8 @@ class Cohere:
         model = text_of(extra.get("model", asked.get("model")))
         if (operation := OPERATIONS.get(path)) is None:
             return cohere_jobs.beginning(provider, path, model)
-        return Call(operation=operation, provider=provider, model=model)
+        foreseen = cohere_usage.foreseen_ranking(asked) if operation == "rerank" else NOTHING
+        return Call(operation=operation, provider=provider, model=model, foreseen=foreseen)
 
     def again(self, response: Any = None, **_: Any) -> None:
         """Tell that an attempt is made again, after a response or else the current exception."""

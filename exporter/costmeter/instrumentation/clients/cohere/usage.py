@@ -37,6 +37,8 @@ _UNITS: Final = {
     "pages": "input_pages",
 }
 """Keys by the names of what is billed; text has none of its own."""
+_DOCUMENTS_PER_UNIT: Final = 100
+"""Documents of one query that one search unit pays for; a long one counts as several."""
 _CACHED: Final = {"cached_tokens": "cache_read_tokens"}
 
 
@@ -60,6 +62,13 @@ class _Event(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Body).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
+
+
+def foreseen_ranking(asked: Mapping[str, Any]) -> Reading:
+    """Return what a request for a ranking tells of its cost."""
+    documents = asked.get("documents")
+    number = len(documents) if isinstance(documents, list | tuple) else 0
+    return Reading(usage={"search_units": max(-(-number // _DOCUMENTS_PER_UNIT), 1)})
 
 
 def read(body: bytes) -> Reading:

@@ -15,8 +15,9 @@ from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.groq import batch as groq_batch
 from costmeter.instrumentation.clients.groq import usage as groq_usage
 from costmeter.instrumentation.clients.groq.audio import TranscriptionReader
-from costmeter.instrumentation.clients.openai.audio import SpeechReader
+from costmeter.instrumentation.clients.openai.audio import SpeechReader, foreseen
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher
+from costmeter.instrumentation.clients.reading import NOTHING
 from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Groq:
             provider=self._addresses.provider(client),
             model=text_of(given(options, "model")),
             reader=reader and reader(functools.partial(given, options)),
+            foreseen=foreseen(functools.partial(given, options))
+            if operation == "speech"
+            else NOTHING,
         )
 
     def _download(self, client: Any, options: Any) -> Call | None:

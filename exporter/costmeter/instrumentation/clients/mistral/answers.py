@@ -11,6 +11,7 @@ https://docs.mistral.ai/models/voxtral-tts-26-03
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -31,25 +32,55 @@ class Asked(msgspec.Struct):
 
     model: Any = None
     input: msgspec.Raw = msgspec.Raw(b"null")
+    pages: Any = None
     bbox_annotation_format: msgspec.Raw = msgspec.Raw(b"null")
     document_annotation_format: msgspec.Raw = msgspec.Raw(b"null")
 
 
+_RANGE: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
+"""Pages of a list, by their numbers."""
 decode_asked: Final = msgspec.json.Decoder(Asked).decode
 
 
 def pages(asked: Asked) -> Answers:
     """Return what reads the answer to a request for the text of pages."""
-    formats = (asked.bbox_annotation_format, asked.document_annotation_format)
-    annotated = any(bytes(each) != b"null" for each in formats)
+    annotated = _annotated(asked)
     return Answers(lambda body: read_pages(body, annotated=annotated))
+
+
+def foreseen_pages(asked: Asked) -> Reading:
+    """Return what a request for the text of pages tells of its cost, where it lists them."""
+    pages = asked.pages
+    count = len(pages) if isinstance(pages, list) else _listed(text_of(pages))
+    return Reading(usage={_key(annotated=_annotated(asked)): count} if count else None)
+
+
+def _annotated(asked: Asked) -> bool:
+    formats = (asked.bbox_annotation_format, asked.document_annotation_format)
+    return any(bytes(each) != b"null" for each in formats)
+
+
+def _key(*, annotated: bool) -> str:
+    return "annotated_pages" if annotated else "input_pages"
+
+
+def _listed(pages: str) -> int:
+    """Return how many pages a list such as ``0,2-4`` has; nothing else counts."""
+    ranges = (_RANGE.fullmatch(each.strip()) for each in pages.split(","))
+    bounds = ((int(found[1]), int(found[2] or found[1])) for found in ranges if found)
+    return sum(max(last - first + 1, 0) for first, last in bounds)
 
 
 def speech(asked: Asked) -> Answers:
     """Return what reads the answer to a request for speech."""
-    characters = len(text_of(msgspec.json.decode(asked.input)))
-    said = Reading(usage={"input_characters": characters} if characters else None)
+    said = foreseen_speech(asked)
     return Answers(lambda _: said, lambda: _SpeechWatcher(said))
+
+
+def foreseen_speech(asked: Asked) -> Reading:
+    """Return what a request for speech tells of its cost."""
+    characters = len(text_of(msgspec.json.decode(asked.input)))
+    return Reading(usage={"input_characters": characters} if characters else None)
 
 
 class _Picture(msgspec.Struct):
@@ -92,10 +123,8 @@ def read_pages(body: bytes, *, annotated: bool = False) -> Reading:
         or fields.document_annotation is not None
         or any(picture.image_annotation is not None for picture in pictures)
     )
-    key = "annotated_pages" if annotated else "input_pages"
-    return Reading(
-        usage={key: count} if count else None, model=text_of(fields.model), odd=tuple(odd)
-    )
+    usage = {_key(annotated=annotated): count} if count else None
+    return Reading(usage=usage, model=text_of(fields.model), odd=tuple(odd))
 
 
 def read_transcription(body: bytes) -> Reading:

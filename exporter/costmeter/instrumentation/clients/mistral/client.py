@@ -21,6 +21,7 @@ from costmeter.instrumentation.clients.mistral import batch as mistral_batch
 from costmeter.instrumentation.clients.mistral import usage as mistral_usage
 from costmeter.instrumentation.clients.mistral.answers import Asked, decode_asked
 from costmeter.instrumentation.clients.mistral.sockets import Sockets
+from costmeter.instrumentation.clients.reading import NOTHING
 from costmeter.instrumentation.clients.retries import before, retried, seams, status_after
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ _READERS: Final[dict[str, Callable[[Asked], Reader]]] = {
 }
 """What reads answers that are not like a chat's, by the path."""
 
+_FORESEEN: Final[dict[str, Callable[[Asked], Reading]]] = {
+    "ocr": mistral_answers.foreseen_pages,
+    "audio/speech": mistral_answers.foreseen_speech,
+}
+"""What tells :attr:`Call.foreseen`, by the path."""
+
 _RETRIES: Final = ".utils.retries"
 """The module below that of a client whose function tells how long to wait before a retry.
 
@@ -92,12 +99,13 @@ class Mistral:
         if (operation := OPERATIONS.get(path)) is None:
             return None
         asked = _asked(request)
-        reader = _READERS.get(path)
+        reader, foresee = _READERS.get(path), _FORESEEN.get(path)
         return Call(
             operation=operation,
             provider=self.provider(str(request.url)),
             model=text_of(asked.model),  # none for an agent, which has its own
             reader=reader and reader(asked),
+            foreseen=foresee(asked) if foresee else NOTHING,
         )
 
     def path(self, url: Any) -> str:

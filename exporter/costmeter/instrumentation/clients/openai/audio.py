@@ -72,16 +72,14 @@ class TranscriptionReader:
 class SpeechReader:
     """Reads the answer to a request for speech: sound, or events with pieces of it."""
 
-    def __init__(self, characters: int) -> None:
-        """Take how many characters are to be spoken."""
-        self._by_characters = Reading(
-            usage={"input_characters": characters} if characters else None
-        )
+    def __init__(self, by_characters: Reading) -> None:
+        """Take what the characters that are to be spoken tell."""
+        self._by_characters = by_characters
 
     @classmethod
     def of(cls, given: Callable[[str], Any]) -> SpeechReader:
         """Return the reader for a request."""
-        return cls(len(text_of(given("input"))))
+        return cls(foreseen(given))
 
     def read(self, body: object) -> Reading:  # noqa: ARG002, it is sound
         """Return what the request tells."""
@@ -122,6 +120,12 @@ class _SoundWatcher:
     def reading(self) -> Reading:
         """Return what the request told."""
         return self._reading
+
+
+def foreseen(given: Callable[[str], Any]) -> Reading:
+    """Return what a request for speech tells of its cost."""
+    characters = len(text_of(given("input")))
+    return Reading(usage={"input_characters": characters} if characters else None)
 
 
 def _of_audio(fields: Mapping[str, Any]) -> Reading:

@@ -17,8 +17,8 @@ import msgspec
 from costmeter.instrumentation.clients.begun import Told, is_past
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import fields_of, text_of
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher
+from costmeter.instrumentation.clients.openai.usage import read
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BackgroundReader:
 
     def read(self, body: object) -> Reading:
         """Return what a parsed body tells."""
-        return self.told(fields_of(body) or {}, openai_usage.read(body))
+        return self.told(fields_of(body) or {}, read(body))
 
     def read_json(self, body: bytes) -> Reading:
         """Return what an unparsed body tells."""

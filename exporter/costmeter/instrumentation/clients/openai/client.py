@@ -16,8 +16,10 @@ from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.begun import Asking, Beginning
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
+from costmeter.instrumentation.clients.openai import audio as openai_audio
 from costmeter.instrumentation.clients.openai import background as openai_background
 from costmeter.instrumentation.clients.openai import batch as openai_batch
+from costmeter.instrumentation.clients.openai import images as openai_images
 from costmeter.instrumentation.clients.openai import jobs as openai_jobs
 from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.audio import SpeechReader, TranscriptionReader
@@ -27,6 +29,7 @@ from costmeter.instrumentation.clients.openai.images import ImageReader
 from costmeter.instrumentation.clients.openai.jobs import JobReader
 from costmeter.instrumentation.clients.openai.sockets import Sockets
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher
+from costmeter.instrumentation.clients.reading import NOTHING
 from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
 if TYPE_CHECKING:
@@ -66,6 +69,12 @@ _READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
 """What reads the answers to operations whose answers are not like a chat's: made for each call from
 a function that returns a field of the request by its name."""
 
+_FORESEEN: Final[dict[str, Callable[[Callable[[str], Any]], Reading]]] = {
+    "image_generation": openai_images.foreseen,
+    "speech": openai_audio.foreseen,
+}
+"""What tells :attr:`Call.foreseen`, by the operation, from such a function."""
+
 _BACKGROUND: Final = frozenset({"/responses", "/responses?beta=true"})
 """Where an answer may be made in the background."""
 _USAGE_ON_REQUEST: Final = frozenset({"/chat/completions", "/completions"})
@@ -92,6 +101,7 @@ class OpenAI:
         reader = _READERS.get(operation)
         if self._counts and options.url in _USAGE_ON_REQUEST and given(options, "stream"):
             reader = EstimatingReader
+        foresee = _FORESEEN.get(operation)
         kind = Call
         if options.url in _BACKGROUND and given(options, "background"):
             kind, reader = Beginning, BackgroundReader.of
@@ -100,16 +110,20 @@ class OpenAI:
             provider=self.addresses.provider(client),
             model=model if isinstance(model, str) else "",
             reader=reader and reader(functools.partial(given, options)),
+            foreseen=foresee(functools.partial(given, options)) if foresee else NOTHING,
         )
 
     def _asking(self, client: Any, options: Any) -> Call | None:
         """Return a request for what is known of earlier ones: results of a batch, a response."""
         path = options.url.partition("?")[0]
+        reader: Reader | None
         if (kind := openai_jobs.beginning(options.method, path)) is not None:
             provider, model = self.addresses.provider(client), text_of(given(options, "model"))
-            return Beginning(kind.operation, provider, model, reader=JobReader(kind))
+            foreseen = openai_jobs.foreseen(kind, functools.partial(given, options))
+            reader = JobReader(kind)
+            return Beginning(kind.operation, provider, model, reader=reader, foreseen=foreseen)
         operation = ""
-        reader: Reader | None = None
+        reader = None
         if (kind := openai_jobs.asked(options.method, path)) is not None:
             operation, reader = kind.operation, JobReader(kind)
         elif openai_background.asks(options.method, path):

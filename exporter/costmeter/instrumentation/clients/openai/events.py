@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.usage import error_status
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class EventWatcher(LineWatcher):
             both = Counter(self._reading.usage) + Counter(told.usage)
             self._reading = told._replace(usage=dict(both) or None)
         elif b'"error"' in data and (error := _decode_error(data).error) is not None:
-            self._reading = self._reading._replace(status=openai_usage.error_status(error))
+            self._reading = self._reading._replace(status=error_status(error))
 
     def reading(self) -> Reading:
         """Return what was read so far."""

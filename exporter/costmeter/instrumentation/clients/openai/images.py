@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients.body import BodyWatcher
-from costmeter.instrumentation.clients.fields import fields_of, text_of
+from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.events import EventWatcher
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 _STANDARD: Final = "standard"
 _SQUARE: Final = "1024x1024"
 _UNSAID: Final = frozenset({"", "auto"})
+_BY_TOKENS: Final = "gpt-image"
+"""What stands in the names of the models whose pictures are billed by tokens."""
+_TOKENS: Final = {"low": 408, "medium": 1756}
+_MOST_TOKENS: Final = 7024
+"""The most tokens of a picture of up to 1024x1536, by quality, and in the best or an unknown one.
+
+Sources: https://developers.openai.com/api/docs/guides/image-generation and
+https://community.openai.com/t/gpt-image-2-output-pricing-calculator-online-and-in-your-code/1382699
+"""
 
 
 class _Body(msgspec.Struct):
@@ -51,10 +60,7 @@ class ImageReader:
     @classmethod
     def of(cls, given: Callable[[str], Any]) -> ImageReader:
         """Return the reader for a request, given by a function from a field's name to its value."""
-        quality, size = text_of(given("quality")), text_of(given("size"))
-        quality = _STANDARD if quality in _UNSAID else quality
-        size = _SQUARE if size in _UNSAID else size
-        return cls("" if (quality, size) == (_STANDARD, _SQUARE) else f"{quality} {size}")
+        return cls(_tier(given))
 
     def read(self, body: object) -> Reading:
         """Return what a parsed body tells."""
@@ -88,6 +94,23 @@ class ImageReader:
         if told is None and "output_tokens" in usage:
             usage["output_image_tokens"] = usage["output_tokens"]  # all of them, where none is told
         return reading._replace(others=_authors(fields.get("svg_usage")))
+
+
+def foreseen(given: Callable[[str], Any]) -> Reading:
+    """Return what a request tells of the cost of its pictures."""
+    pictures = count_of("n", given("n"), []) or 1
+    if _BY_TOKENS not in text_of(given("model")):
+        return Reading(usage={"images": pictures}, service_tier=_tier(given))
+    tokens = pictures * _TOKENS.get(text_of(given("quality")), _MOST_TOKENS)
+    return Reading(usage={"output_tokens": tokens, "output_image_tokens": tokens})
+
+
+def _tier(given: Callable[[str], Any]) -> str:
+    """Return the tier that pictures count as where they are billed by the piece."""
+    quality, size = text_of(given("quality")), text_of(given("size"))
+    quality = _STANDARD if quality in _UNSAID else quality
+    size = _SQUARE if size in _UNSAID else size
+    return "" if (quality, size) == (_STANDARD, _SQUARE) else f"{quality} {size}"
 
 
 def _authors(svg_usage: object) -> tuple[Share, ...]:

@@ -25,7 +25,7 @@ from costmeter.instrumentation.clients.fields import count_of, fields_of, text_o
 from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.tools import CONTAINER, memory_tier
-from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
+from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading, Share
 
 if TYPE_CHECKING:
     from costmeter.instrumentation.clients.reading import Watcher
@@ -40,6 +40,8 @@ _STATUSES: Final = {
 }
 """How work has ended, by its status; ``failed`` has an error, and in any other it goes on."""
 _720_LINES: Final = frozenset({"", "720x1280", "1280x720"})
+_SHORTEST_SECONDS: Final = 4
+"""The length of a film where the request names none; one that is made of another may be longer."""
 _BY_TIME: Final = "reinforcement"
 _RUN: Final = b'"thread.run"'
 
@@ -177,13 +179,15 @@ def _started(fields: Mapping[str, Any], _odd: list[str]) -> Reading:
 CONTAINERS: Final = Kind("execute_tool", re.compile("/containers"), re.compile(r"(?!)"), _started)
 """What code runs in: told by the request that starts it, and by responses that use it."""
 
+FILMS: Final = Kind(
+    "video_generation",
+    re.compile(r"/videos(?:/edits|/extensions|/[^/]+/remix)?"),
+    re.compile(r"/videos/[^/]+"),
+    _film,
+)
+
 KINDS: Final = (
-    Kind(
-        "video_generation",
-        re.compile(r"/videos(?:/edits|/extensions|/[^/]+/remix)?"),
-        re.compile(r"/videos/[^/]+"),
-        _film,
-    ),
+    FILMS,
     Kind(
         "fine_tuning",
         re.compile("/fine_tuning/jobs"),
@@ -211,6 +215,21 @@ def beginning(method: str, path: str) -> Kind | None:
     if method.lower() != "post":
         return None
     return next((kind for kind in KINDS if kind.begins.fullmatch(path)), None)
+
+
+def foreseen(kind: Kind, given: Callable[[str], Any]) -> Reading:
+    """Return what a request that begins work tells of its cost.
+
+    Args:
+        kind: the kind of the work.
+        given: returns a field of the request by its name.
+    """
+    if kind is CONTAINERS:
+        return _started({"memory_limit": given("memory_limit")}, [])
+    if kind is FILMS:
+        seconds = given("seconds") or _SHORTEST_SECONDS
+        return _film({"status": "completed", "seconds": seconds, "size": given("size")}, [])
+    return NOTHING
 
 
 def asked(method: str, path: str) -> Kind | None:

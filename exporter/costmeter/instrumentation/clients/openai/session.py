@@ -21,8 +21,8 @@ import msgspec
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.audio import TranscriptionReader
+from costmeter.instrumentation.clients.openai.usage import error_status, read
 from costmeter.instrumentation.clients.reading import Reading
 from costmeter.instrumentation.clients.results import record_result
 from costmeter.instrumentation.context import attribution
@@ -139,12 +139,12 @@ class Session:
         call.end("ok", self._read, response)
 
     def _read(self, response: Mapping[str, Any]) -> Reading:
-        reading = read(response)
+        reading = read_answer(response)
         return reading if reading.model else reading._replace(model=self._model)
 
     def _end_delegated(self, event: _Message) -> None:
         if event.type in _ENDS and (response := fields_of(event.response)):
-            self._record(text_of(response.get("id")), read(response))
+            self._record(text_of(response.get("id")), read_answer(response))
 
     def _know(self, message: _Message) -> None:
         session = fields_of(message.session) or {}
@@ -178,12 +178,12 @@ class Session:
         )
 
 
-def read(response: Mapping[str, Any]) -> Reading:
+def read_answer(response: Mapping[str, Any]) -> Reading:
     """Return what an answer tells at its end, one of either API."""
-    reading = openai_usage.read(response)
+    reading = read(response)
     details = fields_of(response.get("status_details")) or {}
     if response.get("status") == "failed" and (error := details.get("error")):
-        reading = reading._replace(status=openai_usage.error_status(error))
+        reading = reading._replace(status=error_status(error))
     usage = fields_of(response.get("usage")) or {}
     inputs = fields_of(usage.get("input_token_details")) or {}
     cached = fields_of(inputs.get("cached_tokens_details")) or {}

@@ -8,7 +8,7 @@ import msgspec
 
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.lines import EVENT_ENDS, OpenEvent, telling
-from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.usage import error_status, read
 from costmeter.instrumentation.clients.reading import Reading
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class StreamWatcher:
     """
 
     def __init__(
-        self, *, hiding: bool, read: Callable[[object], Reading] = openai_usage.read
+        self, *, hiding: bool, read: Callable[[object], Reading] = read
     ) -> None:
         """Watch a stream from its first byte; ``read`` reads the chunk that tells the most."""
         self.complete = False
@@ -109,7 +109,7 @@ class StreamWatcher:
         reading = self._read(self._source())
         if self._error:
             error = msgspec.json.decode(self._error)
-            return reading._replace(status=openai_usage.error_status(error))
+            return reading._replace(status=error_status(error))
         return reading
 
     def _source(self) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients.fields import count_of, counts_of, fields_of, text_of
-from costmeter.instrumentation.clients.openai import tools as openai_tools
+from costmeter.instrumentation.clients.openai import tools
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 
 _WHOLES: Final = {
@@ -93,7 +93,7 @@ def read(body: object) -> Reading:
     usage = None if reported is None else _usage(reported, odd)
     others: tuple[Share, ...] = ()
     if usage is not None and fields.get("output"):
-        searches, others = openai_tools.used(fields, odd)
+        searches, others = tools.used(fields, odd)
         if searches:
             usage["web_searches"] = searches
     return Reading(
