@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import costmeter
 from costmeter.instrumentation.clients import call
-from costmeter.instrumentation.clients.openai.session import Session, read
+from costmeter.instrumentation.clients.openai.session import Session, read_answer
 from costmeter.instrumentation.clients.openai.sockets import MODULES
 from tests.instrumentation.clients.asking import USED
 from tests.instrumentation.clients.conftest import Recorded
@@ -353,4 +353,4 @@ assert hasattr(type(client.realtime.connect(model="m")).enter, "__wrapped__")
     [{}, {"usage": 3}, {"usage": {"input_token_details": []}}, {"status": "failed"}],
 )
 def test_an_answer_that_tells_nothing_is_read_all_the_same(response: dict[str, Any]) -> None:
-    assert read(response).usage in (None, {})
+    assert read_answer(response).usage in (None, {})

@@ -69,9 +69,7 @@ class StreamWatcher:
     it; for that, a line is held back until it is whole. One in several lines is let pass.
     """
 
-    def __init__(
-        self, *, hiding: bool, read: Callable[[object], Reading] = read
-    ) -> None:
+    def __init__(self, *, hiding: bool, read: Callable[[object], Reading] = read) -> None:
         """Watch a stream from its first byte; ``read`` reads the chunk that tells the most."""
         self.complete = False
         self._read = read
