@@ -223,7 +223,7 @@ def test_a_price_per_request_and_per_search_is_of_one() -> None:
     assert prices.request == Decimal("0.012")
     prices = BUNDLED.quote(find("openai", "gpt-4o"), "", nanoseconds(TODAY)).prices
     assert prices is not None
-    assert prices.web_search == Decimal("0.01")
+    assert prices.pieces["web_search"] == Decimal("0.01")
 
 
 def test_a_model_without_a_price_has_no_prices() -> None:
@@ -235,19 +235,19 @@ def test_pages_are_billed_by_the_piece_and_at_half_the_price_in_a_batch() -> Non
     found = find("mistral", "mistral-ocr-4-1")
     prices = BUNDLED.quote(found, "", nanoseconds(TODAY)).prices
     assert prices is not None
-    assert (prices.page, prices.annotated_page) == (Decimal("0.004"), Decimal("0.005"))
+    assert prices.pieces == {"page": Decimal("0.004"), "annotated_page": Decimal("0.005")}
     prices = BUNDLED.quote(found, "batch", nanoseconds(TODAY)).prices
     assert prices is not None
-    assert (prices.page, prices.annotated_page) == (Decimal("0.002"), Decimal("0.0025"))
+    assert prices.pieces == {"page": Decimal("0.002"), "annotated_page": Decimal("0.0025")}
 
 
 def test_speech_and_audio_are_billed_by_characters_and_hours() -> None:
     prices = BUNDLED.quote(find("openai", "tts-1-hd"), "", nanoseconds(TODAY)).prices
     assert prices is not None
-    assert (prices.million_characters, prices.audio_hour) == (Decimal(30), None)
+    assert prices.pieces == {"million_characters": Decimal(30)}
     prices = BUNDLED.quote(find("openai", "whisper-1"), "", nanoseconds(TODAY)).prices
     assert prices is not None
-    assert (prices.million_characters, prices.audio_hour) == (None, Decimal("0.36"))
+    assert prices.pieces == {"audio_hour": Decimal("0.36")}
 
 
 def test_audio_billed_by_the_hour_has_no_price_per_token() -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from costmeter.pricing.prices import PIECES
 from costmeter.pricing.schema import PricesConfig
 
 
@@ -87,7 +88,8 @@ def test_longer_contexts_keep_the_prices_that_they_do_not_name() -> None:
 def test_a_local_model_has_explicit_prices_of_zero() -> None:
     prices = read("models: [{provider: vllm, model: '*', local: true}]").models[0].prices()
     assert prices.tokens == {"input": 0, "output": 0}
-    assert (prices.image, prices.web_search, prices.request) == (0, 0, 0)
+    assert prices.pieces == dict.fromkeys((piece.price for piece in PIECES.values()), 0)
+    assert prices.request == 0
 
 
 def test_refreshing_can_be_switched_off() -> None:

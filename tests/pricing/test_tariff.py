@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmeter.names import COMPONENTS
-from costmeter.pricing.prices import Prices, token_price
+from costmeter.pricing.prices import PIECES, Prices, token_price
 from costmeter.pricing.tariff import Priced, Unpriced
 from costmeter.pricing.tokens import KINDS, count
 from costmeter.usage import USAGE_KEYS
@@ -28,22 +28,7 @@ COMPONENT_OF = {
 }
 
 amounts = st.decimals(0, 1000, places=6)
-BY_THE_PIECE = (
-    "image",
-    "web_search",
-    "audio_hour",
-    "million_characters",
-    "search_unit",
-    "video_second",
-    "file_search",
-    "container_session",
-    "million_training_tokens",
-    "page",
-    "annotated_page",
-    "classification",
-    "million_cached_token_hours",
-    "text_unit",
-)
+BY_THE_PIECE = tuple(piece.price for piece in PIECES.values())
 multipliers = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.67"), Decimal("1.75")])
 all_tokens = st.fixed_dictionaries(
     {"input": amounts, "output": amounts},
@@ -73,20 +58,22 @@ class TestComponents:
                 cache_write_1h="2", output="5", reasoning="6", input_audio="10",
                 output_audio="20", input_image="3", output_image="30",
             ),
-            image=Decimal("0.04"),
-            web_search=Decimal("0.01"),
-            audio_hour=Decimal("0.36"),
-            million_characters=Decimal(15),
-            search_unit=Decimal("0.002"),
-            video_second=Decimal("0.1"),
-            file_search=Decimal("0.0025"),
-            container_session=Decimal("0.03"),
-            million_training_tokens=Decimal(25),
-            page=Decimal("0.004"),
-            annotated_page=Decimal("0.005"),
-            classification=Decimal("0.00005"),
-            million_cached_token_hours=Decimal("4.5"),
-            text_unit=Decimal("0.00015"),
+            pieces={
+                "image": Decimal("0.04"),
+                "web_search": Decimal("0.01"),
+                "audio_hour": Decimal("0.36"),
+                "million_characters": Decimal(15),
+                "search_unit": Decimal("0.002"),
+                "video_second": Decimal("0.1"),
+                "file_search": Decimal("0.0025"),
+                "container_session": Decimal("0.03"),
+                "million_training_tokens": Decimal(25),
+                "page": Decimal("0.004"),
+                "annotated_page": Decimal("0.005"),
+                "classification": Decimal("0.00005"),
+                "million_cached_token_hours": Decimal("4.5"),
+                "text_unit": Decimal("0.00015"),
+            },
             request=Decimal("0.005"),
         )  # fmt: skip
         usage = {
@@ -116,9 +103,11 @@ class TestComponents:
     def test_what_is_no_tokens_comes_in_its_place_too(self) -> None:
         prices = Prices(
             tokens=usd(input="1", output="1"),
-            audio_hour=Decimal("3.6"),
-            million_characters=Decimal(1),
-            search_unit=Decimal(1),
+            pieces={
+                "audio_hour": Decimal("3.6"),
+                "million_characters": Decimal(1),
+                "search_unit": Decimal(1),
+            },
         )
         charge = Priced(prices, "test").charge(
             {"search_units": 1, "input_characters": 3, "input_audio_seconds": 2, "output_tokens": 4}
@@ -174,11 +163,15 @@ class TestRounding:
         assert charged(prices, usage) == {"cache_write": 1}  # 0.4 + 0.4, not 0 + 0
 
     def test_a_third_of_a_nano_dollar_is_a_third(self) -> None:
-        prices = Prices(tokens=usd(input="0.001", output="1"), web_search=Decimal("0.01") / 3)
+        prices = Prices(
+            tokens=usd(input="0.001", output="1"), pieces={"web_search": Decimal("0.01") / 3}
+        )
         assert charged(prices, {"web_searches": 3}) == {"tool": 10_000_000}
 
     def test_an_hour_of_audio_is_3600_seconds_however_odd_its_price(self) -> None:
-        prices = Prices(audio_hour=Decimal("0.111"))  # 30,833 and a third nano-dollars a second
+        prices = Prices(
+            pieces={"audio_hour": Decimal("0.111")}
+        )  # 30,833 and a third nano-dollars a second
         assert charged(prices, {"input_audio_seconds": 3}) == {"audio": 92_500}
         assert charged(prices, {"input_audio_seconds": 1}) == {"audio": 30_833}
 
@@ -259,10 +252,12 @@ class TestRequestFee:
     def test_a_service_tier_multiplies_what_is_used_but_no_fee(self) -> None:
         prices = Prices(
             tokens=usd(input="1", output="3"),
-            image=Decimal("0.04"),
-            web_search=Decimal("0.01"),
-            file_search=Decimal("0.0025"),
-            container_session=Decimal("0.03"),
+            pieces={
+                "image": Decimal("0.04"),
+                "web_search": Decimal("0.01"),
+                "file_search": Decimal("0.0025"),
+                "container_session": Decimal("0.03"),
+            },
             request=Decimal("0.005"),
         )
         usage = {
@@ -325,20 +320,22 @@ def test_components_are_the_rounded_sums_of_exact_parts(
     kept, screened = Decimal("4.5"), Decimal("0.00015")
     prices = Prices(
         tokens=tokens,
-        image=image,
-        web_search=search,
-        audio_hour=hour,
-        million_characters=characters,
-        search_unit=unit,
-        video_second=second,
-        file_search=files,
-        container_session=container,
-        million_training_tokens=training,
-        page=page,
-        annotated_page=annotated,
-        classification=label,
-        million_cached_token_hours=kept,
-        text_unit=screened,
+        pieces={
+            "image": image,
+            "web_search": search,
+            "audio_hour": hour,
+            "million_characters": characters,
+            "search_unit": unit,
+            "video_second": second,
+            "file_search": files,
+            "container_session": container,
+            "million_training_tokens": training,
+            "page": page,
+            "annotated_page": annotated,
+            "classification": label,
+            "million_cached_token_hours": kept,
+            "text_unit": screened,
+        },
         request=fee,
     )
     charge = Priced(prices, "test", multiplier).charge(usage)
@@ -383,7 +380,7 @@ def test_components_are_the_rounded_sums_of_exact_parts(
 def test_no_component_is_ever_negative(
     tokens: dict[str, Decimal | None], multiplier: Decimal, usage: dict[str, int]
 ) -> None:
-    prices = Prices(tokens=tokens, **dict.fromkeys(BY_THE_PIECE, Decimal(0)))
+    prices = Prices(tokens=tokens, pieces=dict.fromkeys(BY_THE_PIECE, Decimal(0)))
     charge = Priced(prices, "test", multiplier).charge(usage)
     assert charge is not None
     assert all(amount > 0 for _, amount in charge.components if any(usage.values()))
@@ -397,7 +394,7 @@ def test_more_input_or_output_never_costs_less(
 ) -> None:
     longer = {kind: price and 2 * price for kind, price in tokens.items()}
     pieces = dict.fromkeys(BY_THE_PIECE, Decimal(1))
-    prices = Prices(tokens=tokens, above=((10_000, longer),), **pieces)
+    prices = Prices(tokens=tokens, above=((10_000, longer),), pieces=pieces)
     tariff = Priced(prices, "test")
     before, after = tariff.charge(usage), tariff.charge({**usage, key: usage.get(key, 0) + more})
     assert before is not None

@@ -50,6 +50,8 @@ _KINDS: Final = {
 _AUDIO_READ_BY_TIME: Final = ("input_audio_hours", "audio_hours")
 _AUDIO_BY_TIME: Final = (*_AUDIO_READ_BY_TIME, "output_audio_hours")
 _AUDIO_KINDS: Final = ("input_audio", "output_audio", "cache_audio_read")
+_BESIDE: Final = frozenset({"annotated_page", "web_search"})
+"""What has a price beside a model's own alone."""
 _THOUSAND: Final = Decimal(1000)
 
 Constraint = StartDateConstraint | TimeOfDateConstraint | None
@@ -229,10 +231,15 @@ def _prices(price: ModelPrice) -> Prices | None:
         elif value is not None:
             flat[kind] = _sensible(key, value)
     request = _per_thousand(keys, "requests_kcount")
-    hours = [_base(keys, key) for key in _AUDIO_READ_BY_TIME if key in keys]
-    characters = _base(keys, "input_mchars")
-    page = _per_thousand(keys, "input_document_kpages")
-    if not (flat or hours) and request is characters is page is None:
+    pieces = {
+        "audio_hour": next((_base(keys, key) for key in _AUDIO_READ_BY_TIME if key in keys), None),
+        "million_characters": _base(keys, "input_mchars"),
+        "page": _per_thousand(keys, "input_document_kpages"),
+        "annotated_page": _per_thousand(keys, "input_annotated_document_kpages"),
+        "web_search": _per_thousand(keys, "web_searches_kcount"),
+    }
+    known = {name: price for name, price in pieces.items() if price is not None}
+    if not flat and request is None and known.keys() <= _BESIDE:
         return None
     if any(key in keys for key in _AUDIO_BY_TIME):
         # Audio is billed by the hour here, so audio tokens do not cost what text costs.
@@ -245,11 +252,7 @@ def _prices(price: ModelPrice) -> Prices | None:
     return Prices(
         tokens=flat,
         above=above,
-        web_search=_per_thousand(keys, "web_searches_kcount"),
-        audio_hour=hours[0] if hours else None,
-        million_characters=characters,
-        page=page,
-        annotated_page=_per_thousand(keys, "input_annotated_document_kpages"),
+        pieces=known,
         request=request or Decimal(0),
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from fractions import Fraction
+from typing import Final, NamedTuple
 
+_MILLION: Final = 1_000_000
 _PARENTS: Final = {
     "cache_read": "input",
     "cache_write": "input",
@@ -27,6 +29,43 @@ billed by something else, such as audio by the hour.
 """
 
 
+class Piece(NamedTuple):
+    """How usage that is no tokens is charged.
+
+    Attributes:
+        component: what its cost is for.
+        price: the name of its price, which ``costmeter.yml`` has as ``usd_per_<name>``.
+        share: what of that one of them costs.
+        fixed: whether it costs the same in every service tier.
+    """
+
+    component: str
+    price: str
+    share: Fraction = Fraction(1)
+    fixed: bool = False
+
+
+PIECES: Final = {
+    "images": Piece("image", "image"),
+    "web_searches": Piece("tool", "web_search", fixed=True),
+    "input_audio_seconds": Piece("audio", "audio_hour", Fraction(1, 3600)),
+    "input_characters": Piece("input", "million_characters", Fraction(1, _MILLION)),
+    "search_units": Piece("request", "search_unit", fixed=True),
+    "output_video_seconds": Piece("image", "video_second"),
+    "file_searches": Piece("tool", "file_search", fixed=True),
+    "container_sessions": Piece("tool", "container_session"),
+    "training_tokens": Piece("compute", "million_training_tokens", Fraction(1, _MILLION)),
+    "input_pages": Piece("input", "page"),
+    "annotated_pages": Piece("input", "annotated_page"),
+    "classifications": Piece("input", "classification"),
+    "cached_token_seconds": Piece(
+        "storage", "million_cached_token_hours", Fraction(1, 3600 * _MILLION)
+    ),
+    "text_units": Piece("tool", "text_unit"),
+}
+"""How usage that is no tokens is charged, by its key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """Prices of one model.
@@ -35,40 +74,15 @@ class Prices:
         tokens: US dollars per million tokens, for requests of any length not in ``above``.
         above: pairs, rising, of a number of input tokens (cached ones included) and the prices of
             **all** tokens of a request with more input than that.
-        image: US dollars per generated image; None where images are billed by their tokens.
-        web_search: US dollars per web search; None where there is no price.
-        audio_hour: US dollars per hour of audio that was read; None where it is billed otherwise.
-        million_characters: US dollars per million characters that were read; None likewise.
-        search_unit: US dollars per search unit; None where there is no price.
-        video_second: US dollars per second of film; None where there is no price.
-        file_search: US dollars per search of files; None likewise.
-        container_session: US dollars per container that is started; None likewise.
-        million_training_tokens: US dollars per million tokens of training; None likewise.
-        page: US dollars per page whose text is read; None likewise.
-        annotated_page: US dollars per page that is annotated too; None likewise.
-        classification: US dollars per text that is put into a class; None likewise.
-        million_cached_token_hours: US dollars for keeping a million tokens for an hour; None
-            likewise.
-        text_unit: US dollars per text unit of a guardrail; None likewise.
+        pieces: US dollars by the names of :data:`PIECES`' prices, for what is no tokens. What is
+            not in it has no price; of images only those are unpriced then that are not billed by
+            their tokens.
         request: US dollars per request, whatever its length.
     """
 
     tokens: TokenPrices = field(default_factory=dict)
     above: tuple[tuple[int, TokenPrices], ...] = ()
-    image: Decimal | None = None
-    web_search: Decimal | None = None
-    audio_hour: Decimal | None = None
-    million_characters: Decimal | None = None
-    search_unit: Decimal | None = None
-    video_second: Decimal | None = None
-    file_search: Decimal | None = None
-    container_session: Decimal | None = None
-    million_training_tokens: Decimal | None = None
-    page: Decimal | None = None
-    annotated_page: Decimal | None = None
-    classification: Decimal | None = None
-    million_cached_token_hours: Decimal | None = None
-    text_unit: Decimal | None = None
+    pieces: Mapping[str, Decimal] = field(default_factory=dict)
     request: Decimal = Decimal(0)
 
 

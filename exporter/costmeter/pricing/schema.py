@@ -12,7 +12,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from costmeter.pricing.prices import Prices
+from costmeter.pricing.prices import PIECES, Prices
 from costmeter.pricing.providers import catalogue_id
 from costmeter.schema import Duration, Section
 
@@ -191,24 +191,13 @@ class ModelPrices(Section):
     @property
     def _written(self) -> tuple[UsdPerMillion | Decimal | None, ...]:
         """The prices that an entry may give."""
-        return (
-            self.usd_per_million,
-            self.usd_per_image,
-            self.usd_per_request,
-            self.usd_per_web_search,
-            self.usd_per_audio_hour,
-            self.usd_per_million_characters,
-            self.usd_per_search_unit,
-            self.usd_per_video_second,
-            self.usd_per_file_search,
-            self.usd_per_container_session,
-            self.usd_per_million_training_tokens,
-            self.usd_per_page,
-            self.usd_per_annotated_page,
-            self.usd_per_classification,
-            self.usd_per_million_cached_token_hours,
-            self.usd_per_text_unit,
-        )
+        return (self.usd_per_million, self.usd_per_request, *self._pieces.values())
+
+    @property
+    def _pieces(self) -> dict[str, Decimal]:
+        """The prices of what is no tokens that are written, by their names."""
+        prices = {of.price: getattr(self, f"usd_per_{of.price}") for of in PIECES.values()}
+        return {name: price for name, price in prices.items() if price is not None}
 
     @property
     def key(self) -> tuple[str, str]:
@@ -219,23 +208,9 @@ class ModelPrices(Section):
         """Return the prices for :class:`costmeter.pricing.tariff.Priced`."""
         zero = Decimal(0)
         if self.local:
-            free = {"input": zero, "output": zero}
             return Prices(
-                tokens=free,
-                image=zero,
-                web_search=zero,
-                audio_hour=zero,
-                million_characters=zero,
-                search_unit=zero,
-                video_second=zero,
-                file_search=zero,
-                container_session=zero,
-                million_training_tokens=zero,
-                page=zero,
-                annotated_page=zero,
-                classification=zero,
-                million_cached_token_hours=zero,
-                text_unit=zero,
+                tokens={"input": zero, "output": zero},
+                pieces=dict.fromkeys((of.price for of in PIECES.values()), zero),
             )
         tokens = self.usd_per_million.given() if self.usd_per_million else {}
         return Prices(
@@ -244,20 +219,7 @@ class ModelPrices(Section):
                 (tier.above_input_tokens, {**tokens, **tier.usd_per_million.given()})
                 for tier in self.long_context
             ),
-            image=self.usd_per_image,
-            web_search=self.usd_per_web_search,
-            audio_hour=self.usd_per_audio_hour,
-            million_characters=self.usd_per_million_characters,
-            search_unit=self.usd_per_search_unit,
-            video_second=self.usd_per_video_second,
-            file_search=self.usd_per_file_search,
-            container_session=self.usd_per_container_session,
-            million_training_tokens=self.usd_per_million_training_tokens,
-            page=self.usd_per_page,
-            annotated_page=self.usd_per_annotated_page,
-            classification=self.usd_per_classification,
-            million_cached_token_hours=self.usd_per_million_cached_token_hours,
-            text_unit=self.usd_per_text_unit,
+            pieces=self._pieces,
             request=self.usd_per_request or zero,
         )
 
