@@ -119,6 +119,7 @@ class Asking(Call):
     One that nobody here has begun counts for whom it is asked for.
     """
 
+    reservation: str = ""
     costs: ClassVar[bool] = False
 
     def end(self, status: str, read: Callable[..., Reading] | None = None, *answer: Any) -> None:  # noqa: ARG002

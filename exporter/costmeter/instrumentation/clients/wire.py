@@ -20,6 +20,8 @@ from costmeter.instrumentation.clients.anthropic.frames import Frames
 from costmeter.instrumentation.clients.anthropic.stream import StreamWatcher as AnthropicStream
 from costmeter.instrumentation.clients.bedrock.outcome import code_status
 from costmeter.instrumentation.clients.bedrock.usage import Tally, model_name
+from costmeter.instrumentation.clients.begun import Asking, Beginning
+from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.cohere import usage as cohere_usage
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.google_genai.usage import Answer
@@ -28,7 +30,9 @@ from costmeter.instrumentation.clients.lines import LineWatcher
 from costmeter.instrumentation.clients.mistral import usage as mistral_usage
 from costmeter.instrumentation.clients.ollama import usage as ollama_usage
 from costmeter.instrumentation.clients.ollama.client import CLOUD, LOCAL
+from costmeter.instrumentation.clients.openai import background
 from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai.background import BackgroundReader
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher as OpenAIStream
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 
@@ -79,48 +83,62 @@ class Request:
         provider: OpenTelemetry's ``gen_ai.provider.name``.
         model: the model asked for, or empty.
         format: how its answer is to be read.
+        kind: what it is: a call, or one that begins or asks for what goes on in the background.
     """
 
     operation: str
     provider: str
     model: str
     format: Format
+    kind: type[Call] = Call
 
 
 class _Asked(msgspec.Struct):
-    """The field of a request that matters here: prompts are large, and passed over."""
+    """The fields of a request that matter here: prompts are large, and passed over."""
 
     model: Any = None
+    background: Any = None
 
 
 _decode_asked: Final = msgspec.json.Decoder(_Asked).decode
 _AWS_MODEL: Final = re.compile(r"/model/([^/]+)/(?:converse|invoke)")
 _GOOGLE_MODEL: Final = re.compile(r"/models/([^/:]+):")
+_RESPONSE: Final = re.compile(r"/responses/[^/]+(?:/cancel)?$")
 _COUNTING: Final = "count-tokens"
 """What Vertex AI has in the place of a model where tokens are only counted, for nothing."""
 _FOUNDRY: Final = ".services.ai.azure.com/anthropic/"
 
 
-def recognise(url: str, body: object, providers: Providers) -> Request | None:
-    """Return what a ``POST`` asks for; None where it is not metered.
+def recognise(
+    url: str, body: object, providers: Providers, *, method: str = "post"
+) -> Request | None:
+    """Return what a request asks for; None where it is not metered.
 
     Args:
         url: where it is sent.
         body: JSON, encoded or not.
         providers: finds the provider behind an address.
+        method: of HTTP, ``post`` or ``get``.
     """
     path = urlsplit(url).path
     known = next((known for ending, known in _ENDINGS if path.endswith(ending)), None)
-    if known is None:
-        return None
+    if known is None or method == "get":
+        begun = _RESPONSE.search(path)
+        if begun is None or not background.asks(method, begun[0]):
+            return None
+        return Request("chat", providers.at(url), "", _ASKED_FOR, Asking)
     operation, form = known
+    kind: type[Call] = Call
     if found := _AWS_MODEL.search(path):
         model = model_name(unquote(found[1]))
         operation = "embeddings" if "embed" in model else operation
     elif found := _GOOGLE_MODEL.search(path):
         model = unquote(found[1])
     else:
-        model = _model_of(body)
+        asked = _asked(body)
+        model = text_of(asked.model)
+        if form is _RESPONSES and asked.background:
+            form, kind = _IN_BACKGROUND, Beginning
     if model == _COUNTING:
         return None
     if path.endswith("awPredict") and "/publishers/anthropic/" not in path:
@@ -128,18 +146,18 @@ def recognise(url: str, body: object, providers: Providers) -> Request | None:
     provider = providers.at(url, _default(form, url, model))
     if form is _OPENAI:
         form = _BY_PROVIDER.get(provider, form)
-    return Request(operation, provider, model, form)
+    return Request(operation, provider, model, form, kind)
 
 
-def _model_of(body: object) -> str:
+def _asked(body: object) -> _Asked:
     if isinstance(body, dict):
-        return text_of(body.get("model"))
+        return _Asked(body.get("model"), body.get("background"))
     if not isinstance(body, str | bytes | bytearray):
-        return ""
+        return _Asked()
     try:
-        return text_of(_decode_asked(body).model)
+        return _decode_asked(body)
     except msgspec.DecodeError:
-        return ""
+        return _Asked()
 
 
 def _default(form: Format, url: str, model: str) -> str:
@@ -265,8 +283,18 @@ def _openai(read_json: Callable[[bytes], Reading], *, asked: bool = False, **of:
     )
 
 
+def _background(reader: BackgroundReader) -> Format:
+    return Format(
+        lambda body, _: reader.read_json(body),
+        lambda _: reader.watcher("text/event-stream", hiding=False),
+    )
+
+
 _OPENAI: Final = _openai(openai_usage.read_json, asked=True)
 _OPENAI_UNASKED: Final = _openai(openai_usage.read_json)
+_RESPONSES: Final = _openai(openai_usage.read_json)
+_IN_BACKGROUND: Final = _background(BackgroundReader(begins=True))
+_ASKED_FOR: Final = _background(BackgroundReader(begins=False))
 _BY_PROVIDER: Final = {
     "groq": _openai(groq_usage.read_json, read=groq_usage.read),
     "mistral_ai": Format(
@@ -291,7 +319,7 @@ _OLLAMA: Final = Format(
 _ENDINGS: Final = (
     ("/chat/completions", ("chat", _OPENAI)),
     ("/completions", ("text_completion", _OPENAI)),
-    ("/responses", ("chat", _OPENAI_UNASKED)),
+    ("/responses", ("chat", _RESPONSES)),
     ("/responses/compact", ("chat", _OPENAI_UNASKED)),
     ("/embeddings", ("embeddings", _OPENAI_UNASKED)),
     ("/v1/messages", ("chat", _ANTHROPIC)),

@@ -1,11 +1,12 @@
 """Meters litellm where it speaks to a provider by itself, and not through the provider's SDK.
 
-The seam is ``post`` of its two HTTP handlers, sync and async: the last thing of litellm's own that
-a request passes, below its Router, its retries and its caches. There the answer is still the
-provider's own, with the model that answered and its cached tokens, where litellm's is a translation
-that counts tokens itself where none were told. What litellm calls through OpenAI's SDK never comes
-here: that is metered where the SDK is. So a call is metered at the one place that sees the most of
-it, and nothing has to know of a call around or inside it.
+The seam is ``post`` of its two HTTP handlers, sync and async, and ``get`` for answers that are made
+in the background: the last thing of litellm's own that a request passes, below its Router, its
+retries and its caches. There the answer is still the provider's own, with the model that answered
+and its cached tokens, where litellm's is a translation that counts tokens itself where none were
+told. What litellm calls through OpenAI's SDK never comes here: that is metered where the SDK is. So
+a call is metered at the one place that sees the most of it, and nothing has to know of a call
+around or inside it.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ class LiteLLM:
         self._settings = settings
         self._unasked: set[str] = set()  # URLs of servers that know no stream_options
 
-    def post(self, method: Method) -> Callable[..., Any]:
-        """Replace ``HTTPHandler.post``."""
+    def sync(self, verb: str, method: Method) -> Callable[..., Any]:
+        """Replace a method of ``HTTPHandler``, ``post`` or ``get``."""
 
         @functools.wraps(method.original)
-        def post(handler: Any, url: str, *args: Any, **named: Any) -> Any:
-            sent = self._sent(method, url, args, named)
+        def send(handler: Any, url: str, *args: Any, **named: Any) -> Any:
+            sent = self._sent(method, verb, url, args, named)
             if sent is None:
                 return method.original(handler, url, *args, **named)
             while True:
@@ -72,14 +73,14 @@ class LiteLLM:
                     sent.answered(response)
                     return response
 
-        return post
+        return send
 
-    def async_post(self, method: Method) -> Callable[..., Any]:
-        """Replace ``AsyncHTTPHandler.post``."""
+    def asynchronous(self, verb: str, method: Method) -> Callable[..., Any]:
+        """Replace a method of ``AsyncHTTPHandler``."""
 
         @functools.wraps(method.original)
-        async def post(handler: Any, url: str, *args: Any, **named: Any) -> Any:
-            sent = self._sent(method, url, args, named)
+        async def send(handler: Any, url: str, *args: Any, **named: Any) -> Any:
+            sent = self._sent(method, verb, url, args, named)
             if sent is None:
                 return await method.original(handler, url, *args, **named)
             while True:
@@ -92,16 +93,16 @@ class LiteLLM:
                     sent.answered(response)
                     return response
 
-        return post
+        return send
 
     def _sent(
-        self, method: Method, url: str, args: tuple[Any, ...], named: dict[str, Any]
+        self, method: Method, verb: str, url: str, args: tuple[Any, ...], named: dict[str, Any]
     ) -> _Sent | None:
         if not method.on:
             return None
         url = str(url)
         body = named.get("json") or named.get("data") or (args[0] if args else None)
-        request = boundary.attempt(self._recognised, url, body, named, default=None)
+        request = boundary.attempt(self._recognised, verb, url, body, named, default=None)
         if request is None:
             return None
         if OPENTELEMETRY in modules:  # where litellm went on in another thread, it was lost
@@ -113,8 +114,10 @@ class LiteLLM:
             boundary.attempt(sent.ask, default=None)
         return sent
 
-    def _recognised(self, url: str, body: object, named: dict[str, Any]) -> Request | None:
-        request = recognise(url, body, self._settings.providers)
+    def _recognised(
+        self, verb: str, url: str, body: object, named: dict[str, Any]
+    ) -> Request | None:
+        request = recognise(url, body, self._settings.providers, method=verb)
         if request is None:
             _note_unknown(url, named.get("logging_obj"))
         return request
@@ -209,15 +212,21 @@ def meter(module: ModuleType, settings: Settings) -> list[Patch]:
     """
     litellm = LiteLLM(settings)
     return [
-        Method(module.HTTPHandler, "post", _URL, replacement=litellm.post),
-        Method(module.AsyncHTTPHandler, "post", _URL, replacement=litellm.async_post),
+        *(
+            Method(handler, verb, _URL, replacement=functools.partial(replacement, verb))
+            for verb in ("post", "get")
+            for handler, replacement in (
+                (module.HTTPHandler, litellm.sync),
+                (module.AsyncHTTPHandler, litellm.asynchronous),
+            )
+        ),
         Refusals(),
         Spans(),
     ]
 
 
 def _call(request: Request, _body: object) -> Call:
-    return Call(
+    return request.kind(
         operation=request.operation,
         provider=request.provider,
         model=request.model,
