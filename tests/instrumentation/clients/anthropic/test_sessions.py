@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
@@ -94,6 +95,23 @@ def test_an_event_that_cannot_be_read_costs_none_beside_it(
     )
     watcher.feed(b'data: {"type":"span.model_request_end" "id"}\n\n' + told + b"\n\n")
     assert [event.usage for event in recorded()] == [{"output_tokens": 2}]
+
+
+@pytest.mark.parametrize("at", ["2025-01-01T00:00:00.5Z", datetime(2025, 1, 1, tzinfo=UTC)])
+def test_what_ended_long_ago_is_not_counted_now(recorded: Recorded, at: object) -> None:
+    events = anthropic_sessions.call_of("anthropic", "get", f"/v1/sessions/{SESSION}/events")
+    assert events is not None
+    assert events.reader is not None
+    told = {"type": "span.model_request_end", "model_usage": {"output_tokens": 2}}
+    page = [{**told, "id": "sevt_1", "processed_at": at}, {**told, "id": "sevt_2"}]
+    events.reader.read({"data": page})
+    dream = anthropic_sessions.call_of("anthropic", "get", "/v1/dreams/drm_1")
+    assert dream is not None
+    assert dream.reader is not None
+    over = {"id": "drm_1", "status": "completed", "ended_at": at, "usage": {"output_tokens": 2}}
+    dream.end("ok", dream.reader.read, over)
+    # the ledger may have forgotten that the others were counted
+    assert [event.identity for event in recorded()] == ["anthropic/sevt_2"]
 
 
 def test_a_thread_has_a_model_of_its_own_where_it_tells_one(

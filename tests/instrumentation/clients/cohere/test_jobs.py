@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,3 +97,23 @@ def test_one_that_cannot_be_begun_is_a_call_that_failed(
 @pytest.mark.parametrize("path", ["v1/embed-jobs", "v2/batches", "v1/embed-jobs/1/cancel"])
 def test_a_list_of_jobs_is_no_question_for_one(path: str) -> None:
     assert cohere_jobs.asking("cohere", path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("v1/embed-jobs/1", {"job_id": "1", "status": "complete"}),
+        ("v2/batches/1", {"batch": {"id": "1", "status": "BATCH_STATUS_COMPLETED"}}),
+    ],
+)
+def test_a_job_that_was_begun_long_ago_is_not_counted_now(
+    recorded: Recorded, path: str, body: dict[str, Any]
+) -> None:
+    told = body.get("batch", body)
+    for created_at in ("2025-01-01T00:00:00Z", "2125-01-01T00:00:00Z"):
+        told["created_at"] = created_at
+        asking = cohere_jobs.asking("cohere", path)
+        assert asking is not None
+        assert asking.reader is not None
+        asking.end("ok", asking.reader.read_json, json.dumps(body).encode())
+    assert len(recorded()) == 1  # the ledger may have forgotten that the other was counted

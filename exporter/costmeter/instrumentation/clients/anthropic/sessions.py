@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import OrderedDict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,7 +27,7 @@ from costmeter.instrumentation.boundary import attempt
 from costmeter.instrumentation.clients.answers import Documents
 from costmeter.instrumentation.clients.anthropic import usage as anthropic_usage
 from costmeter.instrumentation.clients.batch_results import Download
-from costmeter.instrumentation.clients.begun import Asking, Beginning, Told
+from costmeter.instrumentation.clients.begun import Asking, Beginning, Told, is_long_past
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import fields_of, text_of
@@ -146,8 +147,16 @@ def _dream(provider: str, body: object) -> Reading:
         model=text_of((fields_of(fields.get("model")) or {}).get("id")),
         status=_ENDS.get(status, "ok"),
         name=text_of(fields.get("id")),
-        over=status in _ENDS,
+        over=status in _ENDS and not _is_long_past(fields.get("ended_at")),
     )
+
+
+def _is_long_past(told: object) -> bool:
+    """Return whether an instant, as a model or JSON has it, is too long ago to count what ended."""
+    try:
+        return is_long_past(msgspec.convert(told, datetime | None))
+    except msgspec.ValidationError:
+        return False
 
 
 class _EventsReader:
@@ -180,6 +189,8 @@ class _EventsReader:
         name, of = text_of(event.get("id")), _USAGE.get(text_of(event.get("type")))
         known = [_of(self._provider, each) for each in self._names]
         if of is None or not name or any(each.passed for each in known):
+            return
+        if _is_long_past(event.get("processed_at")):
             return
         session = known[0]
         reading = anthropic_usage.read({"usage": event.get(of)})

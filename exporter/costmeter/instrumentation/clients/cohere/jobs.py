@@ -9,13 +9,14 @@ https://docs.cohere.com/reference/get-batch
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from costmeter.instrumentation.clients.answers import Answers
 from costmeter.instrumentation.clients.batch_results import TIER
-from costmeter.instrumentation.clients.begun import Asking, Beginning, Told
+from costmeter.instrumentation.clients.begun import Asking, Beginning, Told, is_long_past
 from costmeter.instrumentation.clients.cohere import usage as cohere_usage
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.usage import MAX_QUANTITY
@@ -38,6 +39,7 @@ class _EmbedJob(msgspec.Struct):
     job_id: str
     status: Any = None
     model: Any = None
+    created_at: datetime | None = None
 
 
 class _Batch(msgspec.Struct):
@@ -46,6 +48,7 @@ class _Batch(msgspec.Struct):
     model: Any = None
     input_tokens: Any = None
     output_tokens: Any = None
+    created_at: datetime | None = None
 
 
 class _Batches(msgspec.Struct):
@@ -79,7 +82,7 @@ def _read_embed_job(body: bytes) -> Told:
         model=text_of(job.model),
         status=_ENDS.get(text_of(job.status), "ok"),
         name=job.job_id,
-        over=job.status in _ENDS,
+        over=job.status in _ENDS and not is_long_past(job.created_at),
     )
 
 
@@ -95,7 +98,7 @@ def _read_batch(body: bytes) -> Told:
         service_tier=TIER,
         status=_ENDS.get(text_of(batch.status), "ok"),
         name=batch.id,
-        over=batch.status in _ENDS,
+        over=batch.status in _ENDS and not is_long_past(batch.created_at),
     )
 
 
