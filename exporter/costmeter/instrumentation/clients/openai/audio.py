@@ -18,8 +18,8 @@ import msgspec
 
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import fields_of, text_of
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.events import EventWatcher
+from costmeter.instrumentation.clients.openai.usage import read, read_json
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 from costmeter.usage import MAX_QUANTITY
 
@@ -135,7 +135,7 @@ def _of_audio(fields: Mapping[str, Any]) -> Reading:
         return _of_seconds(fields.get("duration"))
     if of.get("type") == "duration":
         return _of_seconds(of.get("seconds"))
-    return openai_usage.read({"usage": of})
+    return read({"usage": of})
 
 
 def _of_seconds(value: object) -> Reading:
@@ -154,7 +154,7 @@ def _of_seconds(value: object) -> Reading:
 
 def _of_speech(event: bytes) -> Reading:
     """Return what the last event of speech tells: all that was written is sound."""
-    reading = openai_usage.read_json(event)
+    reading = read_json(event)
     if reading.usage and (spoken := reading.usage.get("output_tokens")):
         reading.usage["output_audio_tokens"] = spoken
     return reading

@@ -16,12 +16,7 @@ from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.begun import Asking, Beginning
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.openai import audio as openai_audio
-from costmeter.instrumentation.clients.openai import background as openai_background
-from costmeter.instrumentation.clients.openai import batch as openai_batch
-from costmeter.instrumentation.clients.openai import images as openai_images
-from costmeter.instrumentation.clients.openai import jobs as openai_jobs
-from costmeter.instrumentation.clients.openai import usage as openai_usage
+from costmeter.instrumentation.clients.openai import audio, background, batch, images, jobs
 from costmeter.instrumentation.clients.openai.audio import SpeechReader, TranscriptionReader
 from costmeter.instrumentation.clients.openai.background import BackgroundReader
 from costmeter.instrumentation.clients.openai.estimate import EstimatingReader
@@ -29,6 +24,7 @@ from costmeter.instrumentation.clients.openai.images import ImageReader
 from costmeter.instrumentation.clients.openai.jobs import JobReader
 from costmeter.instrumentation.clients.openai.sockets import Sockets
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher
+from costmeter.instrumentation.clients.openai.usage import read, read_json
 from costmeter.instrumentation.clients.reading import NOTHING
 from costmeter.instrumentation.clients.stainless import Addresses, given, seams
 
@@ -70,8 +66,8 @@ _READERS: Final[dict[str, Callable[[Callable[[str], Any]], Reader]]] = {
 a function that returns a field of the request by its name."""
 
 _FORESEEN: Final[dict[str, Callable[[Callable[[str], Any]], Reading]]] = {
-    "image_generation": openai_images.foreseen,
-    "speech": openai_audio.foreseen,
+    "image_generation": images.foreseen,
+    "speech": audio.foreseen,
 }
 """What tells :attr:`Call.foreseen`, by the operation, from such a function."""
 
@@ -96,7 +92,7 @@ class OpenAI:
         """Return the call that a client is about to make; None where it is not metered."""
         operation = OPERATIONS.get(options.url.partition("?")[0])  # the beta's have a query
         if operation is None or options.method.lower() != "post":
-            return self._asking(client, options)
+            return self._beyond_one_request(client, options)
         model = given(options, "model")
         reader = _READERS.get(operation)
         if self._counts and options.url in _USAGE_ON_REQUEST and given(options, "stream"):
@@ -113,29 +109,26 @@ class OpenAI:
             foreseen=foresee(functools.partial(given, options)) if foresee else NOTHING,
         )
 
-    def _asking(self, client: Any, options: Any) -> Call | None:
-        """Return a request for what is known of earlier ones: results of a batch, a response."""
-        path = options.url.partition("?")[0]
-        reader: Reader | None
-        if (kind := openai_jobs.beginning(options.method, path)) is not None:
-            provider, model = self.addresses.provider(client), text_of(given(options, "model"))
-            foreseen = openai_jobs.foreseen(kind, functools.partial(given, options))
-            reader = JobReader(kind)
-            return Beginning(kind.operation, provider, model, reader=reader, foreseen=foreseen)
-        operation = ""
-        reader = None
-        if (kind := openai_jobs.asked(options.method, path)) is not None:
-            operation, reader = kind.operation, JobReader(kind)
-        elif openai_background.asks(options.method, path):
-            operation, reader = "chat", BackgroundReader(begins=False)
-        if reader is not None:
-            provider = self.addresses.provider(client)
-            return Asking(operation, provider, "", reader=reader, reservation="")
-        content = openai_batch.CONTENT.fullmatch(path)
-        if content is None or options.method.lower() != "get":
-            return None
+    def _beyond_one_request(self, client: Any, options: Any) -> Call | None:
+        """Return what begins, or tells of, work that outlasts a request; None for anything else."""
+        method, path = options.method.lower(), options.url.partition("?")[0]
         provider = self.addresses.provider(client)
-        return ResultsReader.download(provider, content[1], openai_batch.read_line)
+        if (kind := jobs.beginning(method, path)) is not None:
+            return Beginning(
+                operation=kind.operation,
+                provider=provider,
+                model=text_of(given(options, "model")),
+                reader=JobReader(kind),
+                foreseen=jobs.foreseen(kind, functools.partial(given, options)),
+            )
+        if (kind := jobs.asked(method, path)) is not None:
+            return Asking(kind.operation, provider, "", reader=JobReader(kind))
+        if background.asks(method, path):
+            return Asking("chat", provider, "", reader=BackgroundReader(begins=False))
+        content = batch.CONTENT.fullmatch(path)
+        if content is None or method != "get":
+            return None
+        return ResultsReader.download(provider, content[1], batch.read_line)
 
     def asking(self, client: Any, options: Any) -> Any | None:
         """Return options that ask for a stream's usage too; None where they stay as they are."""
@@ -169,11 +162,11 @@ class OpenAI:
 
     def read(self, body: object) -> Reading:
         """Return what a parsed body tells."""
-        return openai_usage.read(body)
+        return read(body)
 
     def read_json(self, body: bytes) -> Reading:
         """Return what an unparsed body tells."""
-        return openai_usage.read_json(body)
+        return read_json(body)
 
     def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of events."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation import tokens
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher
+from costmeter.instrumentation.clients.openai.usage import read, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,11 +64,11 @@ class EstimatingReader:
 
     def read(self, body: object) -> Reading:
         """Return what a parsed body tells."""
-        return openai_usage.read(body)
+        return read(body)
 
     def read_json(self, body: bytes) -> Reading:
         """Return what an unparsed body tells."""
-        return openai_usage.read_json(body)
+        return read_json(body)
 
     def watcher(self, media_type: str, *, hiding: bool) -> EstimatingWatcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of events."""

@@ -15,8 +15,8 @@ import msgspec
 
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.events import EventWatcher
+from costmeter.instrumentation.clients.openai.usage import read
 from costmeter.instrumentation.clients.reading import NO_JSON, Reading, Share
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ImageReader:
         return BodyWatcher(self.read_json)
 
     def _read(self, fields: Mapping[str, Any], pictures: int) -> Reading:
-        reading = openai_usage.read({"usage": fields.get("usage")})
+        reading = read({"usage": fields.get("usage")})
         usage = reading.usage
         if usage is None:
             return reading._replace(
@@ -119,5 +119,5 @@ def _authors(svg_usage: object) -> tuple[Share, ...]:
     if fields is None:
         return ()
     reasoning = {"reasoning_tokens": fields.get("reasoning_tokens")}
-    used = openai_usage.read({"usage": {**fields, "output_tokens_details": reasoning}}).usage
+    used = read({"usage": {**fields, "output_tokens_details": reasoning}}).usage
     return (Share(model=text_of(fields.get("model")), usage=used or {}),)

@@ -23,8 +23,8 @@ from costmeter.instrumentation.clients.begun import Told, is_past
 from costmeter.instrumentation.clients.body import BodyWatcher
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.tools import CONTAINER, memory_tier
+from costmeter.instrumentation.clients.openai.usage import error_status, read
 from costmeter.instrumentation.clients.reading import NO_JSON, NOTHING, Reading, Share
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class JobReader:
         state = text_of(fields.get("status"))
         status = _STATUSES.get(state, "")
         if state == "failed":
-            status = openai_usage.error_status(fields.get("error") or fields.get("last_error"))
+            status = error_status(fields.get("error") or fields.get("last_error"))
         return Told(
             usage=told.usage,
             model=told.model,
@@ -159,11 +159,11 @@ def _evaluation(fields: Mapping[str, Any], _odd: list[str]) -> Reading:
 
 
 def _tokens(of: Mapping[str, Any]) -> dict[str, int] | None:
-    return openai_usage.read({"usage": of}).usage
+    return read({"usage": of}).usage
 
 
 def _run(fields: Mapping[str, Any], odd: list[str]) -> Reading:
-    reading = openai_usage.read({"usage": fields.get("usage"), "model": fields.get("model")})
+    reading = read({"usage": fields.get("usage"), "model": fields.get("model")})
     odd += reading.odd
     return reading
 
