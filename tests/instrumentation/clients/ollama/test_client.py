@@ -16,8 +16,10 @@ import pytest
 
 import costmeter
 from costmeter.instrumentation.clients import Settings
+from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.method import Method
 from costmeter.instrumentation.clients.ollama import client as ollama
+from costmeter.instrumentation.context import Inside, attribution
 from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
 from tests.standins.ollama import create_app
@@ -154,6 +156,17 @@ async def test_a_stream_that_is_never_read_asks_for_nothing_and_counts_for_nothi
         await client.chat(**ASKED, stream=True)
     gc.collect()
     assert recorded() == []
+
+
+async def test_a_stream_that_cannot_be_opened_is_counted(recorded: Recorded) -> None:
+    async def opened(**_: object) -> None:
+        raise TimeoutError
+
+    call = Call("chat", "ollama", "gemma3")
+    stream = ollama._watched_async(lambda: (call, {}), Inside(attribution.get()), opened)
+    with pytest.raises(TimeoutError):
+        await anext(stream)
+    assert [event.status for event in recorded()] == ["timeout"]
 
 
 async def test_a_stream_counts_for_whom_it_was_opened(clients: Clients, recorded: Recorded) -> None:

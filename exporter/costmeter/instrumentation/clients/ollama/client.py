@@ -175,8 +175,9 @@ async def _watched_async(
     with inside:
         call, named = start()
     watch = _Watch(call)
-    stream = await opened(**named)
+    stream = None
     try:
+        stream = await opened(**named)
         async for part in stream:
             watch.see(part)
             yield part

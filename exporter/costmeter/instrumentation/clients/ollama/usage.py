@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
+from costmeter.instrumentation.clients.fields import counts_of, fields_of, text_of
 from costmeter.instrumentation.clients.reading import Reading
 
 _COUNTS: Final = {
@@ -28,12 +28,8 @@ def read(body: object) -> Reading:
         return Reading(odd=(f"a response of type {type(body).__name__}",))
     told = fields_of(fields.get("usage")) or fields
     odd: list[str] = []
-    counts = {
-        key: count_of(name, count, odd)
-        for name, key in _COUNTS.items()
-        if (count := told.get(name)) is not None
-    }
-    usage = {key: count for key, count in counts.items() if count} if counts else None
+    counted = any(told.get(name) is not None for name in _COUNTS)
+    usage = counts_of(told, _COUNTS, odd) if counted else None
     return Reading(usage=usage, model=text_of(fields.get("model")), odd=tuple(odd))
 
 
