@@ -217,6 +217,7 @@ def test_a_film_that_is_refused_is_a_call_that_failed(
         ({"prompt": "a cent", "duration": "9s", "resolution": "540p"}, 9, "540p"),
         ({"prompt": "a cent", "duration": "5s", "resolution": "720p"}, 5, ""),
         ({"inputText": "vectors of a film"}, 0, ""),
+        ({"taskType": "SEGMENTED_EMBEDDING"}, 0, ""),  # no film is made
     ],
 )  # fmt: skip
 def test_the_request_tells_how_long_a_film_is(asked: Any, seconds: int, tier: str) -> None:

@@ -36,7 +36,9 @@ class AsyncSeam(Seam):
         """Return what answers that are yet to be read are tapped by, by their class."""
         stream = sys.modules["aiobotocore.eventstream"].AioEventStream
         response = sys.modules["aiobotocore.response"]
-        bodies = [response.AioStreamingBody, response.AioHttpxStreamingBody]
+        bodies = [response.AioStreamingBody]
+        if (by_httpx := getattr(response, "AioHttpxStreamingBody", None)) is not None:
+            bodies.append(by_httpx)  # older versions have none
         return {stream: tapped_async_stream(stream)} | {
             body: tapped_async_body(body) for body in bodies
         }

@@ -31,6 +31,8 @@ _USUAL: Final = 1024 * 1024
 """Pixels of a picture, up to which it is small, or of the usual size."""
 _SHOT_SECONDS: Final = 6
 """The length of one shot of Nova Reel, and of a film where the request names none."""
+_REEL_TASKS: Final = frozenset({"TEXT_VIDEO", "MULTI_SHOT_AUTOMATED", "MULTI_SHOT_MANUAL"})
+"""What Nova Reel is asked to do; other models of the family have tasks too."""
 _USUAL_RESOLUTION: Final = "720p"
 _ENDS: Final = {"Completed": "ok", "Failed": "error"}
 """How work has ended, by its status; in any other it goes on."""
@@ -77,7 +79,7 @@ def foreseen_of_film(asked: Mapping[str, Any]) -> Reading:
 def asked_of_film(asked: object) -> dict[str, Any]:
     """Return what a request tells of a film: its ``seconds``, 0 where unknown, and its ``tier``."""
     given = fields_of(asked) or {}
-    if "videoGenerationConfig" in given or "taskType" in given:
+    if "videoGenerationConfig" in given or given.get("taskType") in _REEL_TASKS:
         return {"seconds": _seconds_of_reel(given), "tier": ""}
     resolution = text_of(given.get("resolution"))
     length = text_of(given.get("duration")).removesuffix("s")  # Luma's
