@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from costmeter.instrumentation.clients.anthropic import usage as anthropic_usage
+from costmeter.instrumentation.clients.anthropic.usage import error_status, read_json
 from costmeter.instrumentation.clients.batch_results import Result
 from costmeter.instrumentation.clients.fields import fields_of
 from costmeter.instrumentation.clients.reading import Reading
@@ -42,10 +42,10 @@ def read_line(line: bytes) -> Result | None:
     """
     told = _decode_line(line)
     if told.result.type == "succeeded":
-        reading = anthropic_usage.read_json(bytes(told.result.message))
+        reading = read_json(bytes(told.result.message))
     elif told.result.type == "errored":
         error = (fields_of(told.result.error) or {}).get("error")
-        reading = Reading(status=anthropic_usage.error_status(error))
+        reading = Reading(status=error_status(error))
     else:
         return None
     return Result(told.custom_id, "chat", reading)

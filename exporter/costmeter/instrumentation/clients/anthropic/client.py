@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from costmeter.instrumentation.clients.anthropic import batch as anthropic_batch
-from costmeter.instrumentation.clients.anthropic import sessions as anthropic_sessions
 from costmeter.instrumentation.clients.anthropic import usage as anthropic_usage
+from costmeter.instrumentation.clients.anthropic.batch import RESULTS, read_line
+from costmeter.instrumentation.clients.anthropic.sessions import call_of
 from costmeter.instrumentation.clients.anthropic.stream import FrameWatcher, StreamWatcher
 from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.bedrock.usage import model_name, stands_for_another
@@ -73,13 +73,13 @@ class Anthropic:
     def _other(self, client: Any, options: Any) -> Call | None:
         """Return the download of a batch's results, or what has to do with a managed agent."""
         provider, method = self._addresses.provider(client), options.method.lower()
-        results = anthropic_batch.RESULTS.fullmatch(options.url)
+        results = RESULTS.fullmatch(options.url)
         if results is None:
             path = options.url.partition("?")[0]
-            return anthropic_sessions.call_of(provider, method, path)
+            return call_of(provider, method, path)
         if method != "get":
             return None
-        return ResultsReader.download(provider, results[1], anthropic_batch.read_line)
+        return ResultsReader.download(provider, results[1], read_line)
 
     def asking(self, client: Any, options: Any) -> None:
         """Return None: usage comes unasked."""

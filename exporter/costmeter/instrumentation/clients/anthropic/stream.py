@@ -14,8 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from costmeter.instrumentation import boundary
-from costmeter.instrumentation.clients.anthropic import usage as anthropic_usage
 from costmeter.instrumentation.clients.anthropic.frames import Frames
+from costmeter.instrumentation.clients.anthropic.usage import error_status, read
 from costmeter.instrumentation.clients.fields import fields_of
 from costmeter.instrumentation.clients.lines import OpenEvent, telling
 from costmeter.instrumentation.clients.reading import Reading
@@ -49,7 +49,7 @@ class _Events:
     def reading(self) -> Reading:
         """Return what is known so far; of a stream that broke off, what its start told."""
         usage = self._usage or None
-        return anthropic_usage.read({**self._message, "usage": usage})._replace(status=self._status)
+        return read({**self._message, "usage": usage})._replace(status=self._status)
 
     def flush(self) -> bytes:
         """Return nothing: nothing is held back."""
@@ -78,7 +78,7 @@ class _Events:
 
     def _fail(self, error: object) -> None:
         """Take in an error."""
-        self._status = anthropic_usage.error_status(error)
+        self._status = error_status(error)
 
 
 class StreamWatcher(_Events):

@@ -14,8 +14,8 @@ import msgspec
 
 from costmeter.instrumentation.clients import retries
 from costmeter.instrumentation.clients.call import Call
-from costmeter.instrumentation.clients.cohere import jobs as cohere_jobs
-from costmeter.instrumentation.clients.cohere import usage as cohere_usage
+from costmeter.instrumentation.clients.cohere.jobs import asking, beginning
+from costmeter.instrumentation.clients.cohere.usage import StreamWatcher, foreseen_ranking, read
 from costmeter.instrumentation.clients.fields import fields_of, text_of
 from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
@@ -82,14 +82,14 @@ class Cohere:
         path = given.get("path") or ""
         provider = self.provider(client.get_base_url(given.get("base_url")))
         if given["method"] != "POST":
-            return cohere_jobs.asking(provider, path)
+            return asking(provider, path)
         options = fields_of(given.get("request_options")) or {}
         extra = fields_of(options.get("additional_body_parameters")) or {}
         asked = fields_of(given.get("json")) or fields_of(given.get("data")) or {}
         model = text_of(extra.get("model", asked.get("model")))
         if (operation := OPERATIONS.get(path)) is None:
-            return cohere_jobs.beginning(provider, path, model)
-        foreseen = cohere_usage.foreseen_ranking(asked) if operation == "rerank" else NOTHING
+            return beginning(provider, path, model)
+        foreseen = foreseen_ranking(asked) if operation == "rerank" else NOTHING
         return Call(operation=operation, provider=provider, model=model, foreseen=foreseen)
 
     def again(self, response: Any = None, **_: Any) -> None:
@@ -123,11 +123,11 @@ class Cohere:
 
     def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
-        return cohere_usage.read(body)
+        return read(body)
 
     def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of either version."""
-        return cohere_usage.StreamWatcher()
+        return StreamWatcher()
 
 
 def meter(module: ModuleType, settings: Settings) -> list[Patch]:

@@ -17,7 +17,7 @@ import msgspec
 from costmeter.instrumentation.clients.answers import Answers
 from costmeter.instrumentation.clients.batch_results import TIER
 from costmeter.instrumentation.clients.begun import Asking, Beginning, Told, is_long_past
-from costmeter.instrumentation.clients.cohere import usage as cohere_usage
+from costmeter.instrumentation.clients.cohere.usage import read
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.usage import MAX_QUANTITY
 
@@ -75,7 +75,7 @@ def asking(provider: str, path: str) -> Asking | None:
 
 def _read_embed_job(body: bytes) -> Told:
     job = _decode_embed_job(body)
-    billed = cohere_usage.read(body)
+    billed = read(body)
     return Told(
         usage=billed.usage,
         odd=billed.odd,

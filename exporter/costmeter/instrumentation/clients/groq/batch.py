@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from costmeter.instrumentation.clients import batch_lines
-from costmeter.instrumentation.clients.groq import usage as groq_usage
 from costmeter.instrumentation.clients.groq.audio import TranscriptionReader
+from costmeter.instrumentation.clients.groq.usage import read_json
 
 if TYPE_CHECKING:
     from costmeter.instrumentation.clients.batch_results import Result
@@ -40,4 +40,4 @@ def _read_body(body: bytes) -> tuple[str, Reading]:
     """Return the operation and the reading of an answer, which tells its endpoint by its shape."""
     if _decode_kind(body).text is not None:
         return "transcription", TranscriptionReader().read_json(body)
-    return "chat", groq_usage.read_json(body)
+    return "chat", read_json(body)

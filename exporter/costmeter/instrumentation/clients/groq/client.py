@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from costmeter.instrumentation.clients.batch_results import ResultsReader
 from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.groq import batch as groq_batch
 from costmeter.instrumentation.clients.groq import usage as groq_usage
 from costmeter.instrumentation.clients.groq.audio import TranscriptionReader
+from costmeter.instrumentation.clients.groq.batch import CONTENT, read_line
 from costmeter.instrumentation.clients.openai.audio import SpeechReader, foreseen
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher
 from costmeter.instrumentation.clients.reading import NOTHING
@@ -69,11 +69,11 @@ class Groq:
 
     def _download(self, client: Any, options: Any) -> Call | None:
         """Return the download of a file that may hold the results of a batch."""
-        content = groq_batch.CONTENT.fullmatch(options.url)
+        content = CONTENT.fullmatch(options.url)
         if content is None or options.method.lower() != "get":
             return None
         provider = self._addresses.provider(client)
-        return ResultsReader.download(provider, content[1], groq_batch.read_line)
+        return ResultsReader.download(provider, content[1], read_line)
 
     def asking(self, client: Any, options: Any) -> None:
         """Return None: usage comes unasked."""

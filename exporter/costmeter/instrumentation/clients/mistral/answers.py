@@ -19,7 +19,7 @@ import msgspec
 from costmeter.instrumentation.clients.answers import Answers
 from costmeter.instrumentation.clients.fields import count_of, fields_of, text_of
 from costmeter.instrumentation.clients.lines import LineWatcher
-from costmeter.instrumentation.clients.mistral import usage as mistral_usage
+from costmeter.instrumentation.clients.mistral.usage import read
 from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.events import EventWatcher
 from costmeter.instrumentation.clients.openai.stream import StreamWatcher as ResponseWatcher
@@ -129,7 +129,7 @@ def read_pages(body: bytes, *, annotated: bool = False) -> Reading:
 
 def read_transcription(body: bytes) -> Reading:
     """Return what a transcription, or the last event of one that streams, tells."""
-    reading = mistral_usage.read(body)
+    reading = read(body)
     if seconds := (reading.usage or {}).get("input_audio_seconds"):
         return reading._replace(usage={"input_audio_seconds": seconds})
     return reading
@@ -157,13 +157,13 @@ class _ConversationWatcher(LineWatcher):
         data = line[5:]
         if b'"conversation.response.done"' in data:
             self.complete = True
-            self._reading = mistral_usage.read(data)._replace(model=self._reading.model)
+            self._reading = read(data)._replace(model=self._reading.model)
         elif b'"conversation.response.error"' in data:
             code = _decode_error(data).code
             status = status_of_code(code) if isinstance(code, int) else "server_error"
             self._reading = self._reading._replace(status=status)
         elif not self._reading.model and b'"model"' in data:
-            self._reading = mistral_usage.read(data)
+            self._reading = read(data)
 
     def reading(self) -> Reading:
         return self._reading
@@ -180,7 +180,7 @@ class _SpeechWatcher(EventWatcher):
         return self._said._replace(status=super().reading().status)
 
 
-CONVERSATION: Final = Answers(mistral_usage.read, _ConversationWatcher)
+CONVERSATION: Final = Answers(read, _ConversationWatcher)
 RESPONSE: Final = Answers(openai_usage.read_json, lambda: ResponseWatcher(hiding=False))
 TRANSCRIPTION: Final = Answers(
     read_transcription, lambda: EventWatcher(b'"transcription.done"', read_transcription)

@@ -16,8 +16,8 @@ from costmeter.instrumentation.clients import batch_lines
 from costmeter.instrumentation.clients.answers import Answers
 from costmeter.instrumentation.clients.batch_results import TIER, Download, ResultsReader
 from costmeter.instrumentation.clients.fields import text_of
-from costmeter.instrumentation.clients.mistral import answers as mistral_answers
-from costmeter.instrumentation.clients.mistral import usage as mistral_usage
+from costmeter.instrumentation.clients.mistral.answers import read_pages, read_transcription
+from costmeter.instrumentation.clients.mistral.usage import read
 from costmeter.instrumentation.clients.reading import NOTHING
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ def _read_body(body: bytes) -> tuple[str, Reading]:
     """Return the operation and the reading of an answer, which tells its endpoint by its shape."""
     kind = _decode_kind(body)
     if operation := _OPERATIONS.get(text_of(kind.object)):
-        return operation, mistral_usage.read(body)
+        return operation, read(body)
     if kind.usage_info is not None:
-        return "ocr", mistral_answers.read_pages(body)
+        return "ocr", read_pages(body)
     if kind.text is not None:
-        return "transcription", mistral_answers.read_transcription(body)
+        return "transcription", read_transcription(body)
     operation = "moderation" if b'"category_scores"' in bytes(kind.results) else "classification"
-    return operation, mistral_usage.read(body)
+    return operation, read(body)
 
 
 def _read_job(provider: str, body: bytes) -> Reading:

@@ -16,11 +16,20 @@ from costmeter.instrumentation.clients.call import Call
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.form import form_values, is_form
 from costmeter.instrumentation.clients.http_seam import Seam
-from costmeter.instrumentation.clients.mistral import answers as mistral_answers
-from costmeter.instrumentation.clients.mistral import batch as mistral_batch
-from costmeter.instrumentation.clients.mistral import usage as mistral_usage
-from costmeter.instrumentation.clients.mistral.answers import Asked, decode_asked
+from costmeter.instrumentation.clients.mistral.answers import (
+    CONVERSATION,
+    RESPONSE,
+    TRANSCRIPTION,
+    Asked,
+    decode_asked,
+    foreseen_pages,
+    foreseen_speech,
+    pages,
+    speech,
+)
+from costmeter.instrumentation.clients.mistral.batch import download
 from costmeter.instrumentation.clients.mistral.sockets import Sockets
+from costmeter.instrumentation.clients.mistral.usage import StreamWatcher, read
 from costmeter.instrumentation.clients.reading import NOTHING
 from costmeter.instrumentation.clients.retries import before, retried, seams, status_after
 
@@ -57,17 +66,17 @@ _CONVERSATION: Final = re.compile(r"conversations/[^/]+(?:/restart)?")
 """The path of a conversation that goes on, or starts again at one of its entries."""
 
 _READERS: Final[dict[str, Callable[[Asked], Reader]]] = {
-    "conversations": lambda _: mistral_answers.CONVERSATION,
-    "responses": lambda _: mistral_answers.RESPONSE,
-    "ocr": mistral_answers.pages,
-    "audio/transcriptions": lambda _: mistral_answers.TRANSCRIPTION,
-    "audio/speech": mistral_answers.speech,
+    "conversations": lambda _: CONVERSATION,
+    "responses": lambda _: RESPONSE,
+    "ocr": pages,
+    "audio/transcriptions": lambda _: TRANSCRIPTION,
+    "audio/speech": speech,
 }
 """What reads answers that are not like a chat's, by the path."""
 
 _FORESEEN: Final[dict[str, Callable[[Asked], Reading]]] = {
-    "ocr": mistral_answers.foreseen_pages,
-    "audio/speech": mistral_answers.foreseen_speech,
+    "ocr": foreseen_pages,
+    "audio/speech": foreseen_speech,
 }
 """What tells :attr:`Call.foreseen`, by the path."""
 
@@ -93,7 +102,7 @@ class Mistral:
         request = given["request"]
         path = self.path(request.url)
         if request.method != "POST":
-            return mistral_batch.download(self.provider(str(request.url)), path)
+            return download(self.provider(str(request.url)), path)
         if _CONVERSATION.fullmatch(path):
             path = "conversations"
         if (operation := OPERATIONS.get(path)) is None:
@@ -139,11 +148,11 @@ class Mistral:
 
     def read_json(self, body: bytes) -> Reading:
         """Return what the body of a response tells."""
-        return mistral_usage.read(body)
+        return read(body)
 
     def watcher(self, media_type: str, *, hiding: bool) -> Watcher:  # noqa: ARG002 - one is known
         """Return a watcher of a stream of events."""
-        return mistral_usage.StreamWatcher()
+        return StreamWatcher()
 
 
 def _asked(request: Any) -> Asked:

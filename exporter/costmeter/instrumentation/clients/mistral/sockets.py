@@ -17,7 +17,7 @@ from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.fields import text_of
 from costmeter.instrumentation.clients.method import Method
-from costmeter.instrumentation.clients.mistral import answers as mistral_answers
+from costmeter.instrumentation.clients.mistral.answers import read_transcription
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.clients.reading import NOTHING, Reading
 from costmeter.instrumentation.on_import import OnImport
@@ -119,7 +119,7 @@ class _Session:
         if kind == "error":
             self._call.end("server_error", self._reading)
         elif kind in _ENDS:
-            self._told = mistral_answers.read_transcription(event.model_dump_json().encode())
+            self._told = read_transcription(event.model_dump_json().encode())
             self._call.end("ok", self._reading)
         elif self._waits and text_of(kind).endswith(".delta"):
             self._waits = False

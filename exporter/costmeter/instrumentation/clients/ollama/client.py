@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmeter.instrumentation import boundary
 from costmeter.instrumentation.clients.call import Call, begin
 from costmeter.instrumentation.clients.method import Method
-from costmeter.instrumentation.clients.ollama import usage as ollama_usage
+from costmeter.instrumentation.clients.ollama.usage import is_last, read
 from costmeter.instrumentation.clients.outcome import status_of
 from costmeter.instrumentation.context import Inside, attribution
 
@@ -144,7 +144,7 @@ def _failed(call: Call | None, error: BaseException) -> None:
 
 def _answered(call: Call | None, answer: Any) -> None:
     if call is not None:
-        call.end("ok", ollama_usage.read, answer)
+        call.end("ok", read, answer)
 
 
 def _watched(
@@ -205,7 +205,7 @@ class _Watch:
             self._first = part
             if self._call is not None:
                 self._call.first_chunk()
-        if boundary.attempt(ollama_usage.is_last, part, default=False):
+        if boundary.attempt(is_last, part, default=False):
             self._last = part
 
     def end(self, error: BaseException | None) -> None:
@@ -219,7 +219,7 @@ class _Watch:
             status = "incomplete" if self._first and told in _BROKEN_OFF else told
         seen = self._last or self._first
         if seen:
-            self._call.end(status, ollama_usage.read, seen)
+            self._call.end(status, read, seen)
         else:
             self._call.end(status)
 
