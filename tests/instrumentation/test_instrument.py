@@ -19,7 +19,6 @@ import costmeter
 from costmeter.errors import ConfigError
 from costmeter.instrumentation import instrument as instrumentation
 from costmeter.instrumentation.clients import ALIASES, CLIENTS
-from costmeter.instrumentation.clients.openai import usage as openai_usage
 from costmeter.instrumentation.clients.openai.client import OpenAI
 from costmeter.journal import process
 
@@ -214,7 +213,7 @@ def test_an_error_of_ours_is_counted_and_the_call_goes_on(
     if broken == "start":
         monkeypatch.setattr(OpenAI, "start", fail)
     elif broken == "read":
-        monkeypatch.setattr(openai_usage, "read", fail)
+        monkeypatch.setattr(OpenAI, "read", fail)
     else:
         journal.fails = True
     assert ask().choices[0].message.content.startswith("Hello")
