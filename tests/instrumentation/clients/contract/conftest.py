@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import costmeter
+from costmeter.instrumentation import tokens
 from tests.examples.serving import serving
 from tests.instrumentation.clients.conftest import Recorded
 from tests.instrumentation.clients.contract.subjects import SUBJECTS, Subject
@@ -89,8 +90,11 @@ def server(subject: Subject) -> Iterator[str]:
 
 
 @pytest.fixture
-def metered(subject: Subject, server: str, recorded: Recorded) -> Iterator[None]:
-    """The SDK is metered, and the stand-in counts as its provider."""
+def metered(
+    subject: Subject, server: str, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The SDK is metered, and the stand-in counts as its provider; no tokens are counted here."""
+    monkeypatch.setattr(tokens, "available", lambda: False)  # as without costmeter[tokens]
     costmeter.instrument(subject.name, providers={server: subject.provider})
     yield
     costmeter.uninstrument()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +15,14 @@ import groq
 import httpx
 import httpx2
 import ollama
+import openai
 from cohere.core.api_error import ApiError
 from cohere.core.http_client import AsyncHttpClient, HttpClient
 from mistralai.client import Mistral, errors
 from mistralai.client.basesdk import BaseSDK
 
+from examples.standin import app as openais
+from tests.instrumentation.clients.asking import ANSWERING, CHAT, CHAT_USAGE, USED
 from tests.standins import anthropic as claude
 from tests.standins import cohere as coherent
 from tests.standins import groq as groqs
@@ -261,4 +265,36 @@ OLLAMA = Subject(
     garbled="error",
 )
 
-SUBJECTS = (ANTHROPIC, COHERE, GROQ, MISTRAL, OLLAMA)
+
+def open_openai(kind: Any) -> Callable[[str], Any]:
+    """Return what opens a client, whose address has a path."""
+    opened = opening(kind, max_retries=0)
+    return lambda url: opened(f"{url}/v1")
+
+
+def ask_openai(client: Any, headers: dict[str, str], *, stream: bool, **_: bool) -> Any:
+    """Ask for a chat completion."""
+    headers = {**headers, "x-standin-usage": json.dumps(CHAT_USAGE)}
+    return client.chat.completions.create(**CHAT, stream=stream, extra_headers=headers)
+
+
+OPENAI = Subject(
+    name="openai",
+    provider="openai",
+    app=lambda: openais.create_app(openais.Standin()),
+    opened=open_openai(openai.OpenAI),
+    opened_async=open_openai(openai.AsyncOpenAI),
+    ask=ask_openai,
+    asked=CHAT["model"],
+    answering=ANSWERING,
+    used=USED,
+    streamed=USED,
+    started_model=ANSWERING,
+    refused=openai.APIStatusError,
+    timed_out=openai.APITimeoutError,
+    unreachable=(openai.APIConnectionError,),
+    seams=owners(openai, "OpenAI", "AsyncOpenAI"),
+    late="import openai as sdk; sdk.OpenAI.request.__wrapped__",
+)
+
+SUBJECTS = (ANTHROPIC, COHERE, GROQ, MISTRAL, OLLAMA, OPENAI)

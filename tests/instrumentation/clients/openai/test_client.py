@@ -100,57 +100,6 @@ async def test_concurrent_calls_are_attributed_each_to_its_own(
     ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "status"),
-    [
-        ("400", openai.BadRequestError, "bad_request"),
-        ("401", openai.AuthenticationError, "authentication"),
-        ("403", openai.PermissionDeniedError, "permission_denied"),
-        ("404", openai.NotFoundError, "not_found"),
-        ("409", openai.ConflictError, "conflict"),
-        ("418", openai.APIStatusError, "bad_request"),
-        ("422", openai.UnprocessableEntityError, "bad_request"),
-        ("429", openai.RateLimitError, "rate_limited"),
-        ("500", openai.InternalServerError, "server_error"),
-        ("503", openai.InternalServerError, "server_error"),
-        ("hang", openai.APITimeoutError, "timeout"),
-    ],
-)
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_error_is_counted_by_its_kind_and_reaches_the_caller(
-    client: openai.OpenAI,
-    recorded: Recorded,
-    fault: str,
-    error: type[openai.APIError],
-    status: str,
-    stream: bool,
-) -> None:
-    with pytest.raises(error):
-        client.chat.completions.create(**CHAT, stream=stream, **headers(fault=fault))
-    (event,) = recorded()
-    assert (event.status, event.usage, event.model) == (status, {}, "gpt-4o-mini")
-
-
-async def test_an_async_error_is_counted_by_its_kind(
-    async_client: openai.AsyncOpenAI, recorded: Recorded
-) -> None:
-    with pytest.raises(openai.RateLimitError):
-        await async_client.chat.completions.create(**CHAT, **headers(fault="429"))
-    assert [event.status for event in recorded()] == ["rate_limited"]
-
-
-def test_a_server_that_is_not_there_is_a_connection_error(
-    metered: None, recorded: Recorded
-) -> None:
-    with (
-        openai.OpenAI(api_key="key", base_url="http://127.0.0.1:9/v1", max_retries=0) as client,
-        pytest.raises(openai.APIConnectionError),
-    ):
-        client.chat.completions.create(**CHAT)
-    (event,) = recorded()
-    assert (event.status, event.provider) == ("connection_error", "127.0.0.1")
-
-
 async def test_a_call_whose_task_is_cancelled_is_cancelled(
     metered: None, recorded: Recorded
 ) -> None:

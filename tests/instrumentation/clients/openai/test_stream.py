@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -197,21 +196,6 @@ def test_a_stream_that_breaks_is_counted_with_what_is_known(
     assert event.model == (ANSWERING if api == "chat" else "o4-mini-2025-04-16")
 
 
-@pytest.mark.parametrize("fault", ["truncate", "drop", "stall", "error"])
-async def test_an_async_stream_that_breaks_is_counted(
-    async_client: openai.AsyncOpenAI, recorded: Recorded, fault: str
-) -> None:
-    try:
-        async for _ in await async_client.chat.completions.create(
-            **CHAT, stream=True, **headers(fault=fault)
-        ):
-            pass
-    except openai.APIError:
-        assert fault != "truncate"
-    statuses = {"truncate": "incomplete", "drop": "incomplete", "stall": "timeout"}
-    assert [event.status for event in recorded()] == [statuses.get(fault, "server_error")]
-
-
 def close(stream: Any) -> None:
     stream.close()
 
@@ -259,37 +243,6 @@ async def test_an_async_stream_that_the_caller_breaks_off_is_cancelled(
     ) as chunks:
         await anext(chunks)
     assert [event.status for event in recorded()] == ["cancelled", "cancelled"]
-
-
-async def test_an_async_stream_whose_task_is_cancelled_is_cancelled(
-    async_client: openai.AsyncOpenAI, recorded: Recorded
-) -> None:
-    started = asyncio.Event()
-
-    async def read() -> None:
-        stream = await async_client.chat.completions.create(
-            **CHAT, stream=True, timeout=30, **headers(fault="stall")
-        )
-        async for _ in stream:
-            started.set()
-
-    task = asyncio.create_task(read())
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert [event.status for event in recorded()] == ["cancelled"]
-
-
-def test_a_stream_that_outlives_its_context_keeps_its_attributes(
-    client: openai.OpenAI, recorded: Recorded
-) -> None:
-    with costmeter.attribute(feature="chat", team="support"):
-        stream = client.chat.completions.create(**CHAT, stream=True, **headers())
-    with costmeter.attribute(feature="something else"):
-        list(stream)
-    (event,) = recorded()
-    assert event.attributes == {"feature": "chat", "team": "support"}
 
 
 def test_the_stream_is_the_sdks_own(client: openai.OpenAI, recorded: Recorded) -> None:
