@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from costmeter.names import COMPONENTS
 from costmeter.pricing.prices import PIECES, Prices, token_price
-from costmeter.pricing.tariff import Priced, Unpriced
+from costmeter.pricing.tariff import Priced, Unpriced, charge_known
 from costmeter.pricing.tokens import KINDS, count
 from costmeter.usage import USAGE_KEYS
 
@@ -237,6 +237,22 @@ class TestMissingPrices:
 
 
 class TestRequestFee:
+    def test_of_what_is_told_what_has_a_price_is_known_and_pays_the_fee_once(self) -> None:
+        film = Priced(Prices(pieces={"video_second": Decimal("0.4")}, request=Decimal("0.01")), "")
+        told = {"input_tokens": 100, "output_tokens": 1024, "output_video_seconds": 8}
+        known = charge_known(film, told)
+        assert known is not None
+        assert known.nano_usd == 8 * 400_000_000 + 10_000_000
+        chat = Priced(Prices(tokens=usd(input="1", output="1")), "")
+        known = charge_known(chat, {"input_tokens": 100, "images": 2})
+        assert known is not None
+        assert known.nano_usd == 100_000
+
+    def test_what_is_free_beside_what_has_no_price_is_not_known_to_be_free(self) -> None:
+        free = Priced(Prices(tokens=usd(input="0", output="0")), "free")
+        assert charge_known(free, {"input_tokens": 100, "images": 2}) is None
+        assert charge_known(Unpriced(), {"input_tokens": 100}) is None
+
     def test_a_request_that_used_something_pays_the_fee(self) -> None:
         prices = Prices(tokens=usd(input="1", output="1"), request=Decimal("0.012"))
         assert charged(prices, {"input_tokens": 1}) == {"input": 1000, "request": 12_000_000}
