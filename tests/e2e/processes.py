@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -37,6 +38,8 @@ def eventually(look: Callable[[], T], wanted: Callable[[T], bool], seconds: floa
                 return seen
         except (OSError, KeyError, json.JSONDecodeError) as error:
             seen = repr(error)
+            if isinstance(error, HTTPError):
+                error.close()  # which Python 3.13 warns of where nobody does
         time.sleep(0.1)
     raise AssertionError(f"not in {seconds} s; seen last: {seen}")
 
