@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
+from grafana_foundation_sdk.builders.common import TableSortByFieldState
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.common import TableSortByFieldState as TableSortBy
 from grafana_foundation_sdk.models.dashboard import DashboardLinkType
 
 from costmeter import names
@@ -20,6 +23,9 @@ RULES: Final = f'count(budget:cost_period_end:timestamp_seconds{{budget="{names.
 
 LONGEST: Final = 220
 """Pixels that the longest name of an alert takes."""
+
+SEVERITIES: Final = {"1": "info", "2": "warning", "3": "critical"}
+"""What an alert may be, as numbers: so that Grafana sorts by them."""
 
 
 def told_by(alert: str, panel: P) -> P:
@@ -56,7 +62,7 @@ def table(
     about: dict[str, str],
     since: str = "time() - ALERTS_FOR_STATE{{{}}}",
 ) -> Any:
-    """Return a table of alerts that fire or are about to, and for how long.
+    """Return a table of alerts that fire or are about to, and for how long; critical ones first.
 
     Args:
         title: what it is.
@@ -67,18 +73,31 @@ def table(
     """
     labels = ", ".join(("severity", "alertname", *about))
     found = f"max by ({labels}) ({since.format(matchers)})"
+    numbers = " or ".join(
+        f'label_replace(vector({number}), "severity", "{severity}", "", "")'
+        for number, severity in SEVERITIES.items()
+    )
+    severities = f"{found} * 0 + on (severity) group_left () ({numbers})"
+    gravity, lasting = (
+        queries.otherwise(each, "alertname", "No alert is firing", RULES)
+        for each in (severities, found)
+    )
+    none = {"0": panels.NONE}
+    grave = Levels(look=2, act=3)
+    columns = [
+        Column("Severity", gravity, units.WHOLE, words=none | SEVERITIES, levels=grave),
+        Column("For", lasting, units.SECONDS, words=none),
+    ]
     panel = panels.rows(
         title,
         text,
-        [
-            Column(
-                "For",
-                queries.otherwise(found, "alertname", "No alert is firing", RULES),
-                units.SECONDS,
-                words={"0": panels.NONE},
-            )
-        ],
-        named={"severity": "Severity", "alertname": "Alert", **about},
+        columns,
+        named={"alertname": "Alert", **about},
+        hidden=("severity",),
+        leading=1,
         nothing="Not known: are the rules loaded?",
     )
-    return panels.widths(panel, Alert=LONGEST)
+    sorting: list[Builder[TableSortBy]] = [
+        TableSortByFieldState().display_name(column.title).desc(True) for column in columns
+    ]
+    return panels.widths(panel, Alert=LONGEST, Severity=panels.SHORT).sort_by(sorting)

@@ -268,6 +268,8 @@ def rows(
     *,
     nothing: str = NO_DATA,
     named: Mapping[str, str] = DIMENSIONS,
+    hidden: Sequence[str] = (),
+    leading: int = 0,
     most: int | None = None,
     whole: bool = False,
 ) -> table.Panel:
@@ -279,6 +281,8 @@ def rows(
         columns: queries whose series have the same labels.
         nothing: what it says where it is empty.
         named: labels in their order, with the titles of their columns.
+        hidden: labels that tell rows apart and have no column.
+        leading: how many columns stand before those of labels.
         most: shows so many rows at most, those whose first column is farthest from 0.
         whole: whether the table is wide enough for whole names of models.
     """
@@ -293,9 +297,11 @@ def rows(
             _target(place, Query(column.expr)).instant().format(PromQueryFormat.TABLE)
         )
     values = {_value(place, columns): column.title for place, column in enumerate(columns)}
-    order = {name: place for place, name in enumerate([*named, *values])}
+    fields = list(values)
+    ordered = [*fields[:leading], *named, *fields[leading:]]
+    order = {name: place for place, name in enumerate(ordered)}
     shown = DataTransformerConfig(id_val="organize", options={
-        "excludeByName": {"Time": True, FARTHEST: True},
+        "excludeByName": dict.fromkeys(("Time", FARTHEST, *hidden), True),
         "indexByName": order,
         "renameByName": {**named, **values},
     })  # fmt: skip

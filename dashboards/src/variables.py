@@ -91,20 +91,19 @@ def grouping() -> CustomVariable:
         "by",
         "Split by",
         "What charts and tables tell apart",
-        {label.capitalize(): label for label in ("model", "feature", "team", "endpoint")}
-        | {"Provider": "provider"},
+        {label: label for label in ("model", "feature", "team", "endpoint", "provider")},
     )
 
 
 def side_by_side() -> CustomVariable:
     """Return the choice of what is compared side by side: models, or providers."""
-    values = {"Model": "model", "Provider": "provider"}
+    values = {"model": "model", "provider": "provider"}
     return _custom("per", "Compare", "What stands side by side", values)
 
 
 def charged() -> CustomVariable:
     """Return the choice of whom spend is charged to."""
-    values = {"Feature": "feature", "Team": "team"}
+    values = {"feature": "feature", "team": "team"}
     return _custom("whom", "Charge to", "Whom charts and tables charge", values)
 
 
