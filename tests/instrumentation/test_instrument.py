@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -126,6 +126,31 @@ def test_where_another_library_has_wrapped_us_calls_pass_on_unmetered(
     ask()
     assert len(journal.payloads) == 1
     costmeter.uninstrument()
+
+
+def test_what_was_put_in_is_taken_out_though_the_next_patch_failed(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Patch:
+        def __init__(self, fails: bool) -> None:
+            self.fails, self.is_in = fails, False
+
+        def put(self) -> None:
+            if self.fails:
+                raise TypeError("not as known")
+            self.is_in = True
+
+        def take(self) -> None:
+            self.is_in = False
+
+    patches = [Patch(fails=False), Patch(fails=True)]
+    client = SimpleNamespace(meter=lambda module, settings: patches)
+    monkeypatch.setattr(instrumentation, "client_of", lambda sdk: client)
+    costmeter.instrument("openai")
+    assert patches[0].is_in
+    assert journal.errors == 1
+    costmeter.uninstrument("openai")
+    assert not patches[0].is_in
 
 
 def test_an_unknown_sdk_is_an_error_that_names_those_that_are_known() -> None:

@@ -130,6 +130,6 @@ def _meter(sdk: str, module: ModuleType) -> None:
         version = getattr(module, "__version__", "of unknown version")
         _log.warning("costmeter does not meter %s %s: %s", sdk, version, error)
         return
+    _metered[sdk] = patches  # first: what is put in must be taken out, whatever the next one does
     for patch in patches:
         patch.put()
-    _metered[sdk] = patches

@@ -23,7 +23,7 @@ ASKED_TOKENS = 12
 @pytest.fixture
 def client(standin: str, recorded: Recorded) -> Iterator[openai.OpenAI]:
     costmeter.instrument("openai", providers={standin: "openai"})
-    with openai.OpenAI(api_key="key", base_url=standin, max_retries=0, timeout=0.5) as client:
+    with openai.OpenAI(api_key="key", base_url=standin, max_retries=0, timeout=30) as client:
         yield client
     costmeter.uninstrument()
 
