@@ -39,7 +39,7 @@ def eventually(look: Callable[[], T], wanted: Callable[[T], bool], seconds: floa
         except (OSError, KeyError, json.JSONDecodeError) as error:
             seen = repr(error)
             if isinstance(error, HTTPError):
-                error.close()  # which Python 3.13 warns of where nobody does
+                error.close()  # which Python 3.14 warns of where nobody does
         time.sleep(0.1)
     raise AssertionError(f"not in {seconds} s; seen last: {seen}")
 

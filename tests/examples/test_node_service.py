@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from costmeter.ledger import query
-from costmeter.sidecar.otlp_decode import from_protobuf
-from costmeter.sidecar.otlp_names import wanted
-from costmeter.sidecar.otlp_usage import meter
+from costmeter.sidecar.otlp.decode import from_protobuf
+from costmeter.sidecar.otlp.names import wanted
+from costmeter.sidecar.otlp.usage import meter
 from costmeter.units import NANO
 from examples.node_service import __main__ as example
 from tests.examples.running import bench

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from costmeter.budgets.period import period
-from costmeter.sidecar import elsewhere
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import PrometheusConfig
-from costmeter.sidecar.elsewhere import Elsewhere
 from costmeter.sidecar.exporter import Exporter
+from costmeter.sidecar.gate import elsewhere
+from costmeter.sidecar.gate.elsewhere import Elsewhere
 from costmeter.sidecar.web import WebConfig
 from costmeter.units import NANO
 from tests.e2e.processes import ROOT, Processes, end, free_port, hasten

@@ -9,7 +9,7 @@ import pytest
 
 from costmeter.clock import SYSTEM_CLOCK
 from costmeter.ledger.reservations import Reservation
-from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.gate.gate import Gate
 from costmeter.units import NANO
 from tests.gate.stack import HARD, Stack, ask
 from tests.waiting import until

@@ -12,9 +12,9 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import costmeter
-from costmeter.sidecar.otlp_decode import from_protobuf
-from costmeter.sidecar.otlp_names import wanted
-from costmeter.sidecar.otlp_usage import meter
+from costmeter.sidecar.otlp.decode import from_protobuf
+from costmeter.sidecar.otlp.names import wanted
+from costmeter.sidecar.otlp.usage import meter
 from tests.instrumentation.clients.conftest import Recorded
 from tests.litellm.conftest import Provider
 from tests.litellm.test_litellm import ASKED, Named

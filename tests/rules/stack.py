@@ -61,7 +61,7 @@ def until(probe: Callable[[], T], what: str = "") -> T:
         except (OSError, AssertionError) as error:
             value, problem = None, repr(error)
             if isinstance(error, urllib.error.HTTPError):
-                error.close()  # which Python 3.13 warns of where nobody does
+                error.close()  # which Python 3.14 warns of where nobody does
         else:
             problem = repr(value)
         if value:

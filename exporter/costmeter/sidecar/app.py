@@ -18,9 +18,9 @@ from costmeter.sidecar.access import Authentication, needs
 from costmeter.sidecar.alerts import AlertsEndpoint
 from costmeter.sidecar.budget_api import BudgetEndpoints
 from costmeter.sidecar.config import IntakeConfig
-from costmeter.sidecar.gate_http import GateEndpoint
+from costmeter.sidecar.gate.over_http import GateEndpoint
 from costmeter.sidecar.intake import EventsEndpoint
-from costmeter.sidecar.otlp import TracesEndpoint
+from costmeter.sidecar.otlp.receiver import TracesEndpoint
 from costmeter.sidecar.rights import AccessConfig, Right
 from costmeter.sidecar.scrape import MetricsEndpoint
 from costmeter.sidecar.view import PipelineView

@@ -19,7 +19,7 @@ from costmeter.ledger import query
 from costmeter.names import Family
 from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
-from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.gate.gate import Gate
 from costmeter.sidecar.handover import Identified, Receipt, State
 from costmeter.sidecar.page import MAX_ALERTS
 from costmeter.sidecar.pipeline import Pipeline

@@ -41,7 +41,7 @@ from costmeter.sidecar.budget_book import BudgetBook
 from costmeter.sidecar.collectors import Collectors, Dues
 from costmeter.sidecar.config import Config
 from costmeter.sidecar.exposition import Exposition
-from costmeter.sidecar.gatehouse import Gatehouse
+from costmeter.sidecar.gate.gatehouse import Gatehouse
 from costmeter.sidecar.handover import Identified, Receipt, State, UnavailableError
 from costmeter.sidecar.price_refresh import PriceRefresh
 from costmeter.sidecar.publisher import Publisher

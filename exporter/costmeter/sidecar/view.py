@@ -15,7 +15,7 @@ from costmeter.budgets.status import State as Reached
 from costmeter.ledger.alerts import Alert
 from costmeter.sidecar.changes import Changes
 from costmeter.sidecar.exposition import Exposition, Gauges
-from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.gate.gate import Gate
 from costmeter.sidecar.handover import Identified, Receipt, State
 from costmeter.sidecar.rights import AccessConfig
 from costmeter.usage import UsageEvent

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from costmeter.sidecar import otlp_decode
-from costmeter.sidecar.otlp_decode import (
+from costmeter.sidecar.otlp import decode as otlp_decode
+from costmeter.sidecar.otlp.decode import (
     ERROR,
     SERVER,
     InvalidExportError,
@@ -21,7 +21,7 @@ from costmeter.sidecar.otlp_decode import (
     from_protobuf,
 )
 
-RECORDED = Path(__file__).parents[1] / "responses" / "otlp"
+RECORDED = Path(__file__).parents[2] / "responses" / "otlp"
 
 
 def everything(_: str) -> bool:

@@ -51,7 +51,7 @@ class _Known(NamedTuple):
 
 
 class Elsewhere:
-    """Asks Prometheus again and again; implements :class:`costmeter.sidecar.gate.Others`."""
+    """Asks Prometheus again and again; implements :class:`costmeter.sidecar.gate.gate.Others`."""
 
     def __init__(
         self, settings: Callable[[], PrometheusConfig | None], ledger: str, clock: Clock

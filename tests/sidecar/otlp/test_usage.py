@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costmeter.sidecar.otlp_decode import ERROR, SERVER, Span, from_json, from_protobuf
-from costmeter.sidecar.otlp_names import USAGE, wanted
-from costmeter.sidecar.otlp_usage import meter
+from costmeter.sidecar.otlp.decode import ERROR, SERVER, Span, from_json, from_protobuf
+from costmeter.sidecar.otlp.names import USAGE, wanted
+from costmeter.sidecar.otlp.usage import meter
 from costmeter.usage import RecordedUsage, UsageEvent
 
-RECORDED = Path(__file__).parents[1] / "responses" / "otlp"
+RECORDED = Path(__file__).parents[2] / "responses" / "otlp"
 NOW = 1_795_350_000_000_000_000
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OPENAI = {

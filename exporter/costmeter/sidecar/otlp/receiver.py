@@ -18,9 +18,9 @@ from costmeter.sidecar.batch import InvalidBatchError
 from costmeter.sidecar.body import RefusedError
 from costmeter.sidecar.config import IntakeConfig
 from costmeter.sidecar.intake import Intake
-from costmeter.sidecar.otlp_decode import InvalidExportError, from_json, from_protobuf
-from costmeter.sidecar.otlp_names import wanted
-from costmeter.sidecar.otlp_usage import Metered, meter
+from costmeter.sidecar.otlp.decode import InvalidExportError, from_json, from_protobuf
+from costmeter.sidecar.otlp.names import wanted
+from costmeter.sidecar.otlp.usage import Metered, meter
 from costmeter.sidecar.view import PipelineView
 
 JSON: Final = "application/json"

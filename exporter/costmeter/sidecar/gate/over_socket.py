@@ -22,7 +22,7 @@ import msgspec
 
 from costmeter.errors import CostmeterError
 from costmeter.gate_protocol import MAX_LINE_BYTES, Ask, Cancel
-from costmeter.sidecar.gate import Gate
+from costmeter.sidecar.gate.gate import Gate
 from costmeter.unix_socket import addressed
 
 log = logging.getLogger(__name__)

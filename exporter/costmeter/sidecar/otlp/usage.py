@@ -16,8 +16,8 @@ import msgspec
 
 from costmeter.pricing.service_tiers import tier_name
 from costmeter.sidecar.handover import Identified
-from costmeter.sidecar.otlp_decode import ERROR, SERVER, Scalar, Span
-from costmeter.sidecar.otlp_names import (
+from costmeter.sidecar.otlp.decode import ERROR, SERVER, Scalar, Span
+from costmeter.sidecar.otlp.names import (
     ATTRIBUTES,
     ERROR_TYPE,
     FIRST_CHUNK,

@@ -25,14 +25,14 @@ from costmeter.ledger import query
 from costmeter.sidecar.app import create_app
 from costmeter.sidecar.config import IntakeConfig, load
 from costmeter.sidecar.exporter import Exporter
-from costmeter.sidecar.otlp_decode import from_json, from_protobuf
-from costmeter.sidecar.otlp_names import wanted
-from costmeter.sidecar.otlp_usage import meter
+from costmeter.sidecar.otlp.decode import from_json, from_protobuf
+from costmeter.sidecar.otlp.names import wanted
+from costmeter.sidecar.otlp.usage import meter
 from costmeter.sidecar.pipeline import Pipeline
 from costmeter.sidecar.web import WebConfig
 from tests.sidecar.server import FakePipeline, client_of, serving
 
-RECORDED = Path(__file__).parents[1] / "responses" / "otlp"
+RECORDED = Path(__file__).parents[2] / "responses" / "otlp"
 PYTHON = (RECORDED / "python.bin").read_bytes()
 NODE = (RECORDED / "node.json").read_bytes()
 PROTOBUF = {"content-type": "application/x-protobuf"}

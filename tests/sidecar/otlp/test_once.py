@@ -20,8 +20,8 @@ from costmeter.ledger import query
 from examples.standin.app import Standin, create_app
 from tests.examples import serving
 from tests.instrumentation.clients.asking import CHAT, headers
+from tests.sidecar.otlp.test_receiver import Stack
 from tests.sidecar.server import serving as serving_sidecar
-from tests.sidecar.test_otlp import Stack
 
 GENAI = {
     "gen_ai.operation.name": "chat",

@@ -8,9 +8,9 @@ from costmeter.budgets.enforcement import IsEmergency
 from costmeter.clock import Clock
 from costmeter.errors import CostmeterError
 from costmeter.ledger.store import Ledger
-from costmeter.sidecar.elsewhere import Elsewhere
-from costmeter.sidecar.gate import Books, Gate
-from costmeter.sidecar.gate_socket import GateSocket
+from costmeter.sidecar.gate.elsewhere import Elsewhere
+from costmeter.sidecar.gate.gate import Books, Gate
+from costmeter.sidecar.gate.over_socket import GateSocket
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from costmeter.names import ALL_SPEND
 from costmeter.pricing.book import PriceBook
 from costmeter.pricing.tariff import charge_known
 from costmeter.sidecar.config import Config
+from costmeter.sidecar.gate.reservations import Reservations
 from costmeter.sidecar.handover import State
-from costmeter.sidecar.reservations import Reservations
 from costmeter.units import NANO
 
 OUTCOMES: Final[tuple[Outcome, ...]] = ("allowed", "warned", "refused", "critical", "unavailable")

@@ -1,0 +1,1 @@
+"""Answers applications that ask before they spend."""

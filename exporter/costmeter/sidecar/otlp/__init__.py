@@ -1,0 +1,1 @@
+"""Takes traces over OTLP/HTTP: GenAI spans become usage."""
