@@ -1,5 +1,6 @@
 """Requests of applications that make several calls."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -100,8 +101,10 @@ class Books:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return Books(tmp_path / "ledger.db")
+def books(tmp_path: Path) -> Iterator[Books]:
+    books = Books(tmp_path / "ledger.db")
+    yield books
+    books.ledger.close()
 
 
 def test_all_calls_of_a_request_are_one_observation_of_their_sum(books: Books) -> None:
