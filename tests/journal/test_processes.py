@@ -79,7 +79,7 @@ def test_a_forked_child_goes_on_with_segments_of_its_own(writer, directory, read
         for number in range(1, 3000):
             writer.write(b'["parent",%d]' % number)
         os.waitpid(pid, 0)
-    assert len({path.name.partition("-")[0] for path in directory.glob("*.segment")}) == 2
+    assert len({path.name.partition("-")[0] for path in directory.glob("[!.]*.segment")}) == 2
     payloads = read_all().payloads
     expected = [b'["%s",%d]' % (who, n) for who in (b"parent", b"child") for n in range(3000)]
     assert sorted(payloads) == sorted(expected)
